@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+RUN := tools/run
+LAB := molecule/lab/lab.py
+HOSTS ?= a
+DISTRIBUTION ?= trixie
+ROOTLESSKIT ?= 3.2.0
+SCENARIOS ?= default pesto defect leak mutations
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted lab-up lab-shell lab-down
+
+help: ## What there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: ## Install what is needed and missing (every other target does so too)
+	@tools/bootstrap >/dev/null
+
+demo: setup ## Boot a throw-away host, provision it over ssh, print the proof
+	@$(RUN) tools/demo
+
+demo-down: setup ## Remove the host of the demo
+	@$(RUN) $(LAB) down --pool demo
+
+test: ## Everything: what needs no host, then every scenario on real hosts
+	@$(RUN) tools/test quick scenarios
+
+test-quick: ## The inner loop: lint, units, sanity, docs, artifact; needs no host
+	@$(RUN) tools/test quick
+
+lint: ## ansible-lint, yamllint, ruff, shellcheck, licences, argument specs
+	@$(RUN) tools/test lint
+
+units: ## Unit tests of the pure parts, on every Python from 3.9 that is installed
+	@$(RUN) tools/test units
+
+sanity: ## ansible-test sanity
+	@$(RUN) tools/test sanity
+
+docs-lint: ## The documentation of modules, plugins and roles
+	@$(RUN) tools/test docs
+
+build: ## The artifact, in build/, installed elsewhere and tried
+	@$(RUN) tools/test build
+
+scenarios: ## Molecule scenarios, two side by side: SCENARIOS="default pesto"
+	@SCENARIOS="$(SCENARIOS)" $(RUN) tools/test scenarios
+
+interrupted: setup ## Cut a run of site off after every single change, and let the next one complete it (long)
+	@$(RUN) molecule/lab/interrupted.py
+	@$(RUN) molecule/lab/interrupted.py --upgrade
+
+lab-up: setup ## Boot hosts: HOSTS="a b" DISTRIBUTION=trixie ROOTLESSKIT="3.2.0 2.3.6"; prints their inventory file
+	@$(RUN) $(LAB) up --distribution $(DISTRIBUTION) $(ROOTLESSKIT:%=--rootlesskit %) $(HOSTS)
+
+lab-shell: ## A root shell on one: HOST=a
+	@$(RUN) $(LAB) shell $(HOST)
+
+lab-down: setup ## End them
+	@$(RUN) $(LAB) down

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host's own addresses, from the kernel (rtnetlink): without C(ip), and with scope and family."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from dataclasses import dataclass
+
+_RTM_NEWADDR, _RTM_GETADDR, _NLMSG_ERROR, _NLMSG_DONE = 20, 22, 2, 3
+_NLM_F_REQUEST_DUMP = 0x301
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_HEADER = struct.Struct("=IHHII")
+_ADDRESS = struct.Struct("=BBBBI")
+_ATTRIBUTE = struct.Struct("=HH")
+SCOPE_GLOBAL = 0
+
+
+@dataclass(frozen=True)
+class HostAddress:
+    """One address of an interface.
+
+    :ivar scope: as the kernel numbers it: 0 global, 253 link, 254 host.
+    """
+
+    address: str
+    scope: int
+    interface_index: int
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.address else 4
+
+
+def parse_addresses(data: bytes) -> tuple[list[HostAddress], bool]:
+    """Addresses in one datagram of an RTM_GETADDR dump, and whether the dump ends here."""
+    found: list[HostAddress] = []
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind = _HEADER.unpack_from(data, offset)[:2]
+        if kind in (_NLMSG_DONE, _NLMSG_ERROR) or length < _HEADER.size or offset + length > len(data):
+            return found, True
+        if kind == _RTM_NEWADDR and length >= _HEADER.size + _ADDRESS.size:
+            _family, _prefix, _flags, scope, index = _ADDRESS.unpack_from(data, offset + _HEADER.size)
+            raw = _attributes(data[offset + _HEADER.size + _ADDRESS.size : offset + length])
+            # On a point-to-point link ADDRESS is the peer's and LOCAL is ours.
+            local = raw.get(_IFA_LOCAL) or raw.get(_IFA_ADDRESS)
+            if local and len(local) in (4, 16):
+                found.append(HostAddress(str(ipaddress.ip_address(local)), scope, index))
+        offset += (length + 3) & ~3
+    return found, False
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    offset = 0
+    while offset + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        if length < _ATTRIBUTE.size:
+            break
+        found[kind] = data[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+def host_addresses(seconds: float = 2.0) -> list[HostAddress]:
+    """Every address of this network namespace's interfaces.
+
+    :param seconds: longest wait for the kernel.
+    :raises OSError: when the kernel does not answer.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        netlink.settimeout(seconds)
+        body = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        netlink.send(_HEADER.pack(_HEADER.size + len(body), _RTM_GETADDR, _NLM_F_REQUEST_DUMP, 1, 0) + body)
+        found: list[HostAddress] = []
+        done = False
+        while not done:
+            part, done = parse_addresses(netlink.recv(65536))
+            found += part
+    return found
+
+
+def global_ipv4(addresses: list[HostAddress]) -> list[str]:
+    """The IPv4 addresses of global scope, each once, in the kernel's order."""
+    chosen = (a.address for a in addresses if a.family == 4 and a.scope == SCOPE_GLOBAL)
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Gathers evidence about one user's daemon from the host: reads only."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+from typing import Any
+
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import FLAG
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Holder
+from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import SEARCH_PATH, run
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import (
+    DaemonProcesses,
+    Listener,
+    daemon_processes,
+    list_processes,
+    option_value,
+    read_process,
+    read_text,
+    socket_owners,
+)
+from ansible_collections.portside.rootless_docker.plugins.module_utils._rootlesskit import get_info, has_detached_netns, read_child_pid
+from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
+
+API_SECONDS = 2.0
+PROGRAM_SECONDS = 2.0
+
+
+def sysctl_numbers(name: str) -> list[int]:
+    """The numbers of one sysctl, given as a path below /proc/sys; empty when it cannot be read."""
+    words = (read_text(f"/proc/sys/{name}", 256) or "").split()
+    return [int(word) for word in words if word.isdigit()]
+
+
+def kernel_facts() -> dict[str, Any]:
+    """The sysctls that decide about ports, as fields of C(Evidence); a field whose sysctl cannot be read is left out."""
+    facts: dict[str, Any] = {}
+    span = sysctl_numbers("net/ipv4/ip_local_port_range")
+    if len(span) == 2:
+        facts["ephemeral"] = (span[0], span[1])
+    first = sysctl_numbers("net/ipv4/ip_unprivileged_port_start")
+    if first:
+        facts["first_unprivileged"] = first[0]
+    return facts
+
+
+def daemon_facts(account: pwd.struct_passwd, deadline: Deadline) -> tuple[DaemonProcesses, dict[str, Any]]:
+    """A user's daemon as its processes and RootlessKit's API show it.
+
+    :returns: the processes, and fields of C(Evidence).
+    """
+    uid = account.pw_uid
+    processes = daemon_processes(uid, read_child_pid(uid), list_processes({uid}))
+    facts: dict[str, Any] = {"detached_netns": has_detached_netns(uid)}
+    if processes.child is not None:
+        facts["child_pid"] = processes.child.pid
+    if processes.parent is not None:
+        argv = processes.parent.argv
+        facts["rootlesskit_pid"] = processes.parent.pid
+        facts["network_driver"] = option_value(argv, "--net")
+        facts["port_driver"] = option_value(argv, "--port-driver")
+    try:
+        info = get_info(uid, deadline.within(API_SECONDS))
+    except HttpError:
+        pass
+    else:
+        facts["rootlesskit_version"] = info.version
+        facts["network_driver"] = info.network_driver or facts.get("network_driver")
+        facts["port_driver"] = info.port_driver or facts.get("port_driver")
+    pasta = processes.live_pasta
+    if pasta is not None:
+        facts.update(pasta_pid=pasta.pid, pasta_path=pasta.exe, pasta_argv=tuple(clean(argument, 300) for argument in pasta.argv[:200]))
+    return processes, facts
+
+
+def knows_option(path: str, option: str, account: pwd.struct_passwd, deadline: Deadline) -> bool | None:
+    """Whether a pasta knows an option: judged by its exit status, run as the user. None when it cannot be run."""
+    finished = run([path, option, "--version"], deadline.within(PROGRAM_SECONDS), uid=account.pw_uid, gid=account.pw_gid)
+    return None if finished.status is None or finished.status < 0 else finished.status == 0
+
+
+def pasta_facts(path: str | None, argv: tuple[str, ...], account: pwd.struct_passwd, deadline: Deadline) -> dict[str, Any]:
+    """What the binary of the running pasta can do, as fields of C(Evidence).
+
+    :param path: of the binary; None where only root may read that, and then what the system's PATH has under its name is asked.
+    """
+    path = path or (shutil.which(argv[0], path=SEARCH_PATH) if argv else None)
+    if not path:
+        return {}
+    # --conf-path came in the same release in which -t auto began to leave out the ephemeral range.
+    return {
+        "pasta_has_flag": knows_option(path, FLAG, account, deadline),
+        "pasta_skips_ephemeral": knows_option(path, "--conf-path=/nonexistent", account, deadline),
+    }
+
+
+def unit_state(account: pwd.struct_passwd, deadline: Deadline) -> str | None:
+    """State of the user's docker.service, such as C(active (running)); None when systemd does not say."""
+    scope = [] if os.geteuid() == account.pw_uid else [f"--machine={account.pw_name}@"]
+    argv = ["systemctl", "--user", *scope, "show", "docker.service", "--property=LoadState,ActiveState,SubState,Result"]
+    own = account.pw_uid if not scope else None
+    finished = run(argv, deadline.within(PROGRAM_SECONDS), uid=own)
+    if finished.status != 0:
+        return None
+    pairs = dict(line.split("=", 1) for line in finished.output.decode("utf-8", "replace").splitlines() if "=" in line)
+    if pairs.get("LoadState") == "not-found":
+        return "not installed"
+    text = f"{pairs.get('ActiveState', '')} ({pairs.get('SubState', '')})"
+    return clean(text if pairs.get("Result") in (None, "success") else f"{text}, result {pairs['Result']}")
+
+
+def port_holders(listeners: list[Listener], ports: set[int], processes: DaemonProcesses, uid: int) -> tuple[Holder, ...]:
+    """Who listens on these ports of the host."""
+    mine = [listener for listener in listeners if listener.port in ports]
+    owners = socket_owners({listener.inode for listener in mine})
+    found = []
+    for listener in mine:
+        pids = owners.get(listener.inode, [])
+        process = read_process(pids[0]) if pids else None
+        ours: bool | None
+        if listener.uid != uid:
+            ours = False
+        elif process is None:
+            ours = None
+        else:
+            parent = processes.parent.pid if processes.parent else 0
+            ours = bool(processes.pids.intersection(pids)) or process.ppid == parent or "slirp4netns" in process.names
+        name = clean(process.comm, 40) if process else ""
+        found.append(Holder(listener.address, listener.port, listener.uid, process.pid if process else None, name, ours))
+    return tuple(found)

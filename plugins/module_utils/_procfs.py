@@ -1,0 +1,327 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Processes and listeners, read from /proc.
+
+A user chooses the name and the arguments of each process of theirs. So nothing here goes by name
+alone: RootlessKit's child is the one that STATE/child_pid names *and* that belongs to the user, its parent is the parent of
+that, and pasta is the user's process that was told to serve that child. Processes may vanish between
+two reads: what cannot be read is None, never an exception.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import sys
+from dataclasses import dataclass
+
+PROC = "/proc"
+MAX_READ = 256 * 1024
+MAX_PROCESSES = 100_000
+PASTA_NAMES = ("pasta", "pasta.avx2", "passt", "passt.avx2")
+DELETED = " (deleted)"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process.
+
+    :ivar uid: real uid, as this process sees it.
+    :ivar state: one letter, as in proc(5); C(Z) is a zombie.
+    :ivar start: start time in clock ticks since boot; with the pid it names a process for good.
+    :ivar argv: empty for a zombie, or where it cannot be read.
+    :ivar exe: path of what it runs, None where that may not be read.
+    :ivar exe_deleted: the file at C(exe) was replaced or removed since.
+    """
+
+    pid: int
+    ppid: int
+    uid: int
+    state: str
+    start: int
+    comm: str
+    argv: tuple[str, ...] = ()
+    exe: str | None = None
+    exe_deleted: bool = False
+
+    @property
+    def alive(self) -> bool:
+        """Not a zombie and not dead."""
+        return self.state not in ("Z", "X", "x")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Base names under which it may be known: of its binary, its first argument, its comm."""
+        paths = (self.exe or "", self.argv[0] if self.argv else "", self.comm)
+        return tuple(os.path.basename(path) for path in paths if path)
+
+
+@dataclass(frozen=True)
+class DaemonProcesses:
+    """The processes of one user's rootless daemon; None or empty where there is none.
+
+    :ivar parent: RootlessKit's parent, the main process of the unit.
+    :ivar child: RootlessKit's child, which owns the namespaces.
+    :ivar dockerd: below the child.
+    :ivar pasta: every pasta of this child, zombies too.
+    """
+
+    parent: Process | None = None
+    child: Process | None = None
+    dockerd: Process | None = None
+    pasta: tuple[Process, ...] = ()
+
+    @property
+    def live_pasta(self) -> Process | None:
+        """The pasta that runs, if one does."""
+        return next((process for process in self.pasta if process.alive), None)
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """All of them."""
+        found = (self.parent, self.child, self.dockerd) + self.pasta
+        return frozenset(process.pid for process in found if process is not None)
+
+
+def read_bytes(path: str, limit: int = MAX_READ) -> bytes | None:
+    """At most C(limit) bytes of a file below /proc; None when it cannot be read."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        pieces = []
+        left = limit
+        while left > 0:
+            piece = os.read(handle, min(left, 65536))
+            if not piece:
+                break
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+
+
+def read_text(path: str, limit: int = MAX_READ) -> str | None:
+    """As :func:`read_bytes`, decoded; bytes that are no UTF-8 are escaped."""
+    raw = read_bytes(path, limit)
+    return None if raw is None else raw.decode("utf-8", "backslashreplace")
+
+
+def parse_stat(text: str) -> tuple[str, str, int, int] | None:
+    """comm, state, parent's pid and start time from /proc/PID/stat; None when it is no such line.
+
+    comm may hold spaces and parentheses: it ends at the last one of the line.
+    """
+    begin, end = text.find("("), text.rfind(")")
+    fields = text[end + 1 :].split()
+    if begin < 0 or end < begin or len(fields) < 20 or not (fields[1].isdigit() and fields[19].isdigit()):
+        return None
+    return text[begin + 1 : end], fields[0], int(fields[1]), int(fields[19])
+
+
+def parse_uid(status: str) -> int | None:
+    """The real uid from /proc/PID/status. Its Name line comes first and escapes line ends, so it cannot fake a Uid line."""
+    match = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
+    return int(match.group(1)) if match else None
+
+
+def parse_argv(raw: bytes) -> tuple[str, ...]:
+    """Arguments from /proc/PID/cmdline."""
+    if not raw:
+        return ()
+    return tuple(part.decode("utf-8", "backslashreplace") for part in raw.rstrip(b"\0").split(b"\0"))
+
+
+def read_process(pid: int, proc: str = PROC) -> Process | None:
+    """One process, None when it is gone."""
+    base = f"{proc}/{pid}"
+    stat = parse_stat(read_text(f"{base}/stat", 4096) or "")
+    uid = parse_uid(read_text(f"{base}/status", 8192) or "")
+    if stat is None or uid is None:
+        return None
+    comm, state, ppid, start = stat
+    try:
+        exe: str | None = os.readlink(f"{base}/exe")
+    except OSError:
+        exe = None
+    deleted = exe is not None and exe.endswith(DELETED)
+    return Process(
+        pid=pid,
+        ppid=ppid,
+        uid=uid,
+        state=state,
+        start=start,
+        comm=comm,
+        argv=parse_argv(read_bytes(f"{base}/cmdline") or b""),
+        exe=exe[: -len(DELETED)] if exe is not None and deleted else exe,
+        exe_deleted=deleted,
+    )
+
+
+def list_processes(uids: set[int] | frozenset[int] | None = None, proc: str = PROC) -> list[Process]:
+    """Every process, or those of C(uids), by pid."""
+    try:
+        pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())[:MAX_PROCESSES]
+    except OSError:
+        return []
+    found = []
+    for pid in pids:
+        # One small read decides for most processes of a busy host.
+        if uids is not None and parse_uid(read_text(f"{proc}/{pid}/status", 8192) or "") not in uids:
+            continue
+        process = read_process(pid, proc)
+        if process is not None and (uids is None or process.uid in uids):
+            found.append(process)
+    return found
+
+
+def environ_value(pid: int, name: str, proc: str = PROC) -> str | None:
+    """One variable that a process was started with; None when it is not set or may not be read."""
+    raw = read_bytes(f"{proc}/{pid}/environ", 2 * 1024 * 1024)
+    prefix = name.encode() + b"="
+    for entry in (raw or b"").split(b"\0"):
+        if entry.startswith(prefix):
+            return entry[len(prefix) :].decode("utf-8", "backslashreplace")
+    return None
+
+
+def is_pasta_of(process: Process, child: int, parent: int) -> bool:
+    """Whether a process is the pasta of this RootlessKit: its last argument is the child's pid, or it joins the child's namespaces.
+
+    A zombie has no arguments left; it is known by its parent (RootlessKit 2.0.2 keeps pasta as its child).
+    """
+    if not any(name in PASTA_NAMES for name in process.names):
+        return False
+    if not process.argv:
+        return process.ppid == parent
+    return process.argv[-1] == str(child) or any(f"/proc/{child}/" in argument for argument in process.argv)
+
+
+def _descends(process: Process, ancestor: int, by_pid: dict[int, Process]) -> bool:
+    current: Process | None = process
+    for _step in range(10):
+        if current is None:
+            return False
+        if current.ppid == ancestor:
+            return True
+        current = by_pid.get(current.ppid)
+    return False
+
+
+def daemon_processes(uid: int, child_pid: int | None, processes: list[Process]) -> DaemonProcesses:
+    """Tell which of a user's processes are their daemon's.
+
+    :param uid: the user.
+    :param child_pid: from STATE/child_pid; believed only if it is a process of the user's.
+    :param processes: the user's processes, from :func:`list_processes`.
+    """
+    mine = {process.pid: process for process in processes if process.uid == uid}
+    child = mine.get(child_pid) if child_pid else None
+    if child is None:
+        return DaemonProcesses()
+    parent = mine.get(child.ppid)
+    return DaemonProcesses(
+        parent=parent,
+        child=child,
+        dockerd=next((p for p in mine.values() if "dockerd" in p.names and p.alive and _descends(p, child.pid, mine)), None),
+        pasta=tuple(p for p in mine.values() if is_pasta_of(p, child.pid, child.ppid)),
+    )
+
+
+def option_value(argv: tuple[str, ...], *names: str) -> str | None:
+    """The last value of an option, written C(--name=value), C(--name value) or C(-n value); None when it is absent."""
+    value = None
+    for position, argument in enumerate(argv):
+        for name in names:
+            if argument == name:
+                value = argv[position + 1] if position + 1 < len(argv) else ""
+            elif name.startswith("--") and argument.startswith(name + "="):
+                value = argument[len(name) + 1 :]
+    return value
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A TCP socket that listens on the host.
+
+    :ivar address: IPv4 in dotted form, or IPv6 without scope; C(0.0.0.0) and C(::) are all addresses.
+    :ivar uid: of its owner.
+    """
+
+    address: str
+    port: int
+    uid: int
+    inode: int
+
+
+def parse_tcp_address(text: str) -> tuple[str, int] | None:
+    """Address and port from a table like /proc/net/tcp, whose words are in the byte order of the machine."""
+    host, _colon, port = text.partition(":")
+    try:
+        raw = bytes.fromhex(host)
+        number = int(port, 16)
+    except ValueError:
+        return None
+    if len(raw) not in (4, 16) or number > 65535:
+        return None
+    if sys.byteorder == "little":
+        raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
+    return str(ipaddress.ip_address(raw)), number
+
+
+def parse_listeners(text: str) -> list[Listener]:
+    """Listening sockets of /proc/net/tcp or tcp6; lines of another form are skipped."""
+    found = []
+    for line in text.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) < 10 or fields[3] != "0A" or not (fields[7].isdigit() and fields[9].isdigit()):
+            continue
+        where = parse_tcp_address(fields[1])
+        if where is not None:
+            found.append(Listener(where[0], where[1], int(fields[7]), int(fields[9])))
+    return found
+
+
+def read_listeners(proc: str = PROC, pid: int | str = "self") -> list[Listener]:
+    """TCP sockets that listen in a process's network namespace, IPv4 then IPv6.
+
+    :param pid: whose namespace; this process's own by default.
+    """
+    found: list[Listener] = []
+    for table in ("tcp", "tcp6"):
+        found += parse_listeners(read_text(f"{proc}/{pid}/net/{table}", 16 * 1024 * 1024) or "")
+    return found
+
+
+def socket_owners(inodes: set[int], proc: str = PROC) -> dict[int, list[int]]:
+    """Which processes hold these sockets: inode to pids.
+
+    Without root only one's own processes can be looked into; a socket that is missing in the answer belongs to somebody else.
+    """
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    found: dict[int, list[int]] = {}
+    if not wanted:
+        return found
+    try:
+        pids = [int(name) for name in os.listdir(proc) if name.isdigit()][:MAX_PROCESSES]
+    except OSError:
+        return found
+    for pid in pids:
+        try:
+            handles = os.listdir(f"{proc}/{pid}/fd")
+        except OSError:
+            continue
+        for handle in handles:
+            try:
+                inode = wanted.get(os.readlink(f"{proc}/{pid}/fd/{handle}"))
+            except OSError:
+                continue
+            if inode is not None and pid not in found.setdefault(inode, []):
+                found[inode].append(pid)
+    return found

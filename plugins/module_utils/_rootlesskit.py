@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""RootlessKit's state directory and API, as its user left them at /run/user/UID/dockerd-rootless."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_dir import RUNTIME_ROOT, read_runtime_file
+from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError, RuntimeHttp
+
+STATE_DIR = "dockerd-rootless"
+MAX_INFO = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a running RootlessKit says of itself (GET /v1/info); fields that it leaves out are None.
+
+    :ivar version: of the process that runs, not of the file on disk.
+    :ivar child_pid: as RootlessKit's parent sees it; verify before use.
+    :ivar network_driver: C(pasta), C(slirp4netns), …
+    :ivar port_driver: C(pesto), C(builtin), C(slirp4netns); None stands for C(implicit) and C(none), which it does not tell apart.
+    :ivar ipv6: from RootlessKit 3.0.2 on.
+    """
+
+    version: str | None
+    api_version: str | None
+    child_pid: int | None
+    network_driver: str | None
+    port_driver: str | None
+    child_ip: str | None
+    ipv6: bool | None
+
+
+def _text(value: Any) -> str | None:
+    return clean(value, 60) if isinstance(value, str) and value else None
+
+
+def parse_info(data: Any) -> Info:
+    """The answer to GET /v1/info.
+
+    :raises HttpError: C(garbled) when it is no object.
+    """
+    if not isinstance(data, dict):
+        raise HttpError("garbled", "RootlessKit's answer to /v1/info is no object")
+    network = data.get("networkDriver")
+    network = network if isinstance(network, dict) else {}
+    port = data.get("portDriver")
+    port = port if isinstance(port, dict) else {}
+    child = data.get("childPID")
+    ipv6 = network.get("ipv6")
+    return Info(
+        version=_text(data.get("version")),
+        api_version=_text(data.get("apiVersion")),
+        child_pid=child if isinstance(child, int) and not isinstance(child, bool) and child > 0 else None,
+        network_driver=_text(network.get("driver")),
+        port_driver=_text(port.get("driver")),
+        child_ip=_text(network.get("childIP")),
+        ipv6=ipv6 if isinstance(ipv6, bool) else None,
+    )
+
+
+def get_info(uid: int, deadline: Deadline, root: str = RUNTIME_ROOT) -> Info:
+    """Ask the RootlessKit that runs for a user.
+
+    :raises HttpError: no usable answer.
+    """
+    http = RuntimeHttp(uid, STATE_DIR, "api.sock", max_answer=MAX_INFO, root=root)
+    answer = http.request("GET", "/v1/info", deadline)
+    if answer.status != 200:
+        raise HttpError("garbled", f"{http.path} answered /v1/info with status {answer.status}")
+    return parse_info(answer.json())
+
+
+def read_child_pid(uid: int, root: str = RUNTIME_ROOT) -> int | None:
+    """The pid in STATE/child_pid, None when there is none. The user writes that file: verify before use."""
+    try:
+        text = read_runtime_file(uid, STATE_DIR, "child_pid", limit=32, root=root)
+    except OSError:
+        return None
+    return int(text) if text.strip().isdigit() else None
+
+
+def has_detached_netns(uid: int, root: str = RUNTIME_ROOT) -> bool:
+    """Whether RootlessKit keeps its network namespace in STATE/netns (C(--detach-netns))."""
+    try:
+        read_runtime_file(uid, STATE_DIR, "netns", limit=1, root=root)
+    except OSError:
+        return False
+    return True

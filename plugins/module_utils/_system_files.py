@@ -1,0 +1,221 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files that root owns: compare what is there with what is wanted, then write only the difference.
+
+Nothing here follows a symbolic link at the path itself: a link that stands where a file is wanted is replaced. The folders
+above it are the system's own. So this is for places that only root can write to, never for a user's home.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_SHOWN = 64 * 1024
+
+
+class FilesError(Exception):
+    """What is wanted cannot be had; the text names the path, the cause and the remedy."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One wanted file or symbolic link.
+
+    :ivar content: text of a regular file; None for a link, or where absent.
+    :ivar target: what a symbolic link points to.
+    :ivar validate: argv of a command that has to accept the content; C(%s) stands for a temporary copy.
+    """
+
+    path: str
+    content: str | None = None
+    target: str | None = None
+    mode: int = 0o644
+    present: bool = True
+    validate: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One wanted folder.
+
+    :ivar exclusive: what is not wanted in it counts as foreign.
+    """
+
+    path: str
+    mode: int = 0o755
+    present: bool = True
+    exclusive: bool = False
+
+
+@dataclass
+class Change:
+    """One difference, and how it reads before and after."""
+
+    path: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    wanted: File | Directory
+
+
+@dataclass
+class Plan:
+    """All differences.
+
+    :ivar foreign: what lies in exclusive folders and was not declared.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+
+def state_of(path: str) -> dict[str, Any]:
+    """What is at a path: its kind, owner, mode, and content or target."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {"state": "absent"}
+    state: dict[str, Any] = {"owner": f"{found.st_uid}:{found.st_gid}"}
+    if stat.S_ISLNK(found.st_mode):
+        return {**state, "state": "link", "target": os.readlink(path)}
+    state["mode"] = f"{stat.S_IMODE(found.st_mode):04o}"
+    if stat.S_ISDIR(found.st_mode):
+        return {**state, "state": "directory"}
+    if stat.S_ISREG(found.st_mode):
+        with open(path, encoding="utf-8", errors="backslashreplace") as handle:
+            return {**state, "state": "file", "content": handle.read()}
+    return {**state, "state": "special"}
+
+
+def wanted_state(wanted: File | Directory) -> dict[str, Any]:
+    """The same description, of what is wanted. The owner is who runs this, which is root."""
+    if not wanted.present:
+        return {"state": "absent"}
+    owner = f"{os.geteuid()}:{os.getegid()}"
+    if isinstance(wanted, Directory):
+        return {"state": "directory", "owner": owner, "mode": f"{wanted.mode:04o}"}
+    if wanted.target is not None:
+        return {"state": "link", "owner": owner, "target": wanted.target}
+    return {"state": "file", "owner": owner, "mode": f"{wanted.mode:04o}", "content": wanted.content}
+
+
+def make_plan(files: list[File], directories: list[Directory], remove_foreign: bool = False) -> Plan:
+    """Compare; nothing is changed.
+
+    :raises FilesError: something stands in the way that would have to be removed with its content.
+    """
+    plan = Plan()
+    declared = {wanted.path for wanted in [*files, *directories]}
+    foreign = []
+    for directory in directories:
+        if directory.exclusive and directory.present and state_of(directory.path)["state"] == "directory":
+            paths = [os.path.join(directory.path, name) for name in sorted(os.listdir(directory.path))]
+            foreign += [path for path in paths if path not in declared]
+    if not remove_foreign:
+        plan.foreign = foreign
+    removals = [File(path, present=False) for path in foreign] if remove_foreign else []
+    # Folders come before what lies in them; what goes away goes last, and the folder after its files.
+    present = [wanted for wanted in [*directories, *files] if wanted.present]
+    absent = [wanted for wanted in [*files, *directories] if not wanted.present]
+    for wanted in [*present, *removals, *absent]:
+        before, after = state_of(wanted.path), wanted_state(wanted)
+        if before == after:
+            continue
+        if before["state"] == "directory" and after["state"] not in ("directory", "absent"):
+            raise FilesError(f"{wanted.path} is a directory where a {after['state']} is wanted; move it away and run again")
+        plan.changes.append(Change(wanted.path, before, after, wanted))
+    return plan
+
+
+def validate(plan: Plan) -> None:
+    """Ask each file's own checker about the new content, before anything is written.
+
+    :raises FilesError: with what the checker said.
+    """
+    for change in plan.changes:
+        wanted = change.wanted
+        if not isinstance(wanted, File) or not wanted.present or not wanted.validate or wanted.content is None:
+            continue
+        with tempfile.NamedTemporaryFile("w", prefix="rootless-docker-", encoding="utf-8") as copy:
+            copy.write(wanted.content)
+            copy.flush()
+            argv = [part.replace("%s", copy.name) for part in wanted.validate]
+            try:
+                done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+            except FileNotFoundError as error:
+                raise FilesError(f"{wanted.path}: cannot be checked, {argv[0]} is not installed") from error
+            except subprocess.TimeoutExpired as error:
+                raise FilesError(f"{wanted.path}: {argv[0]} gave no verdict within 30 s") from error
+            if done.returncode != 0:
+                said = (done.stderr or done.stdout).decode("utf-8", "backslashreplace").strip().replace(copy.name, wanted.path)
+                raise FilesError(f"{wanted.path}: the new content was refused and nothing was changed. {argv[0]} says: {said[:2000]}")
+
+
+def apply(plan: Plan) -> None:
+    """Make each change, every one atomic by itself."""
+    for change in plan.changes:
+        wanted = change.wanted
+        if not wanted.present:
+            _remove(wanted.path, change.before["state"])
+        elif isinstance(wanted, Directory):
+            _directory(wanted, change.before["state"])
+        else:
+            _file(wanted)
+
+
+def _remove(path: str, state: str) -> None:
+    if state == "directory":
+        shutil.rmtree(path)
+    elif state != "absent":
+        os.unlink(path)
+
+
+def _directory(wanted: Directory, state: str) -> None:
+    if state != "directory":
+        _remove(wanted.path, state)
+        os.makedirs(wanted.path, mode=0o755, exist_ok=True)
+    os.chmod(wanted.path, wanted.mode)
+    os.chown(wanted.path, os.geteuid(), os.getegid())
+
+
+def _file(wanted: File) -> None:
+    folder, name = os.path.split(wanted.path)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    temporary = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
+    copy = os.path.join(temporary, name)
+    try:
+        if wanted.target is not None:
+            os.symlink(wanted.target, copy)
+        else:
+            with open(copy, "w", encoding="utf-8") as handle:
+                handle.write(wanted.content or "")
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.chmod(copy, wanted.mode)
+        os.rename(copy, wanted.path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def diff(plan: Plan) -> list[dict[str, str]]:
+    """The differences as Ansible shows them."""
+    return [
+        {
+            "before_header": change.path,
+            "after_header": change.path,
+            "before": _shown(change.before),
+            "after": _shown(change.after),
+        }
+        for change in plan.changes
+    ]
+
+
+def _shown(state: dict[str, Any]) -> str:
+    about = " ".join(f"{key}={value}" for key, value in state.items() if key != "content")
+    return f"# {about}\n{(state.get('content') or '')[:MAX_SHOWN]}"

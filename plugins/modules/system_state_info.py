@@ -1,0 +1,224 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: system_state_info
+short_description: Read packages, units, files, programs and apt sources in one round trip
+version_added: 0.1.0
+description:
+  - Reads what a role compares with its declaration, so that tasks which have nothing to do can be skipped on the controller.
+  - Everything is optional; what is not asked for is not read.
+extends_documentation_fragment:
+  - portside.rootless_docker.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Reads only, so it does the same in check mode.
+  diff_mode:
+    support: none
+    details: Changes nothing.
+  idempotent:
+    support: full
+    details: Changes nothing.
+author:
+  - The portside.rootless_docker contributors (@portside)
+options:
+  packages:
+    description: Names of packages whose installed version is wanted. Debian and what derives from it only.
+    type: list
+    elements: str
+    default: []
+  removable_packages:
+    description: Names of packages, of which those are returned that could be removed without breaking another package.
+    type: list
+    elements: str
+    default: []
+  units:
+    description: Names of system units.
+    type: list
+    elements: str
+    default: []
+  files:
+    description: Absolute paths of text files. At most 64 KiB of each are read.
+    type: list
+    elements: str
+    default: []
+  programs:
+    description: Names of programs to look for in O(program_directories).
+    type: list
+    elements: str
+    default: []
+  program_directories:
+    description: Where programs are looked for, first match wins.
+    type: list
+    elements: str
+    default:
+      - /usr/local/sbin
+      - /usr/local/bin
+      - /usr/sbin
+      - /usr/bin
+      - /sbin
+      - /bin
+  program_options:
+    description:
+      - For a program of O(programs), the long options that it may or may not accept.
+      - Judged by exit status with C(--version) behind the option. Meant for passt's programs, which stop at C(--version) before they do
+        anything.
+      - An option that takes a value is tried with one of its own; another value is given with an equals sign.
+    type: dict
+    default: {}
+  apt_sources:
+    description: Whether the configured archives are wanted, for each suite.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Read what there is of pasta
+  portside.rootless_docker.system_state_info:
+    packages:
+      - passt
+    programs:
+      - pasta
+    program_options:
+      pasta:
+        - --host-lo-to-ns-lo
+  register: state
+
+- name: Tell what the installed pasta can do
+  ansible.builtin.debug:
+    msg: "{{ state.program_options.pasta }}"
+"""
+
+RETURN = r"""
+packages:
+  description: The installed version of each package of O(packages), empty where it is not installed.
+  returned: success
+  type: dict
+  sample:
+    passt: 0.0~git20250503.587980c-2
+removable_packages:
+  description: Those of O(removable_packages) that no other installed package depends on.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - uidmap
+units:
+  description:
+    - For each unit of O(units) systemd's words for C(load), C(active), C(enabled) and C(fragment) (the unit file's path).
+    - All are empty where systemd does not answer.
+  returned: success
+  type: dict
+  sample:
+    docker.service:
+      load: masked
+      active: inactive
+      enabled: masked
+      fragment: ""
+files:
+  description: The text of each file of O(files), V(null) where it does not exist.
+  returned: success
+  type: dict
+  sample:
+    /etc/modules-load.d/rootless-docker.conf: "bridge\ntun\n"
+programs:
+  description: The path of each program of O(programs), empty where there is none.
+  returned: success
+  type: dict
+  sample:
+    pasta: /usr/bin/pasta
+program_options:
+  description: For each program of O(program_options), whether it accepts each option. All V(false) where the program is missing.
+  returned: success
+  type: dict
+  sample:
+    pasta:
+      --host-lo-to-ns-lo: true
+apt_sources:
+  description: For each suite the archives that are configured, as C(uri) and the C(file) that names it. Empty unless asked for.
+  returned: success
+  type: dict
+  sample:
+    trixie:
+      - uri: http://archive.example.org/debian/
+        file: /etc/apt/sources.list
+"""
+
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_state as system_state
+
+COMMAND_TIMEOUT = 30
+"""Seconds that one command may take."""
+
+
+def run(arguments: list[str]) -> tuple[int, str]:
+    """Run a command without a terminal or input; a command that is missing or hangs counts as one that failed."""
+    try:
+        done = subprocess.run(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_TIMEOUT,
+            check=False,
+            env={"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return 127, ""
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def read(params: dict) -> dict:
+    """Everything that was asked for, under the names of RETURN."""
+    programs = system_state.find_programs(params["programs"], params["program_directories"])
+    return {
+        "packages": system_state.package_versions(params["packages"], run),
+        "removable_packages": system_state.removable_packages(params["removable_packages"], run),
+        "units": system_state.unit_states(params["units"], run),
+        "files": system_state.file_contents(params["files"]),
+        "programs": programs,
+        "program_options": {
+            name: {option: bool(programs.get(name)) and system_state.accepts_option(programs[name], option, run) for option in options}
+            for name, options in params["program_options"].items()
+        },
+        "apt_sources": system_state.apt_sources(
+            run(["apt-get", "indextargets", "--format", system_state.APT_FORMAT])[1] if params["apt_sources"] else ""
+        ),
+    }
+
+
+def main() -> None:
+    """Speak Ansible."""
+    names = {"type": "list", "elements": "str", "default": []}
+    module = AnsibleModule(
+        argument_spec={
+            "packages": names,
+            "removable_packages": names,
+            "units": names,
+            "files": names,
+            "programs": names,
+            "program_directories": {
+                "type": "list",
+                "elements": "str",
+                "default": ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"],
+            },
+            "program_options": {"type": "dict", "default": {}},
+            "apt_sources": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, **read(module.params))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: cannot be read: {error.strerror}. Look at what is at that path and move it away.")
+
+
+if __name__ == "__main__":
+    main()

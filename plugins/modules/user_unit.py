@@ -1,0 +1,218 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: user_unit
+short_description: Start, restart, reload or stop docker.service of several users at once
+version_added: 0.1.0
+description:
+  - Acts on C(docker.service) of users' own managers from root, all users side by side, in one round trip. Nothing is run as the user and
+    no temporary file is made.
+  - It first lets lingering be as wanted and waits for the user's manager, then reloads the manager's view of its units, then acts.
+  - Where a daemon does not come up, the failure carries the last lines of its journal.
+  - It is the acting half of the role C(rootless_daemon), which decides by comparing what runs with what is declared.
+extends_documentation_fragment:
+  - portside.rootless_docker.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details: It does what it is told; whether that is needed is decided before it is called.
+options:
+  units:
+    description:
+      - What to do, one entry a user.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      user:
+        description:
+          - Name of the user.
+        type: str
+        required: true
+      action:
+        description:
+          - What to do with the unit.
+          - V(none) is for an entry that only sets O(units[].linger).
+        type: str
+        choices: [start, restart, reload, stop, none]
+        required: true
+      linger:
+        description:
+          - Enable or disable lingering for the user; enabled before the unit is started, disabled after it is stopped.
+          - Left as it is when omitted.
+        type: bool
+  timeout:
+    description:
+      - Seconds that one user's unit may take.
+    type: float
+    default: 120
+author:
+  - The portside.rootless_docker contributors (@portside)
+"""
+
+EXAMPLES = r"""
+- name: Start one daemon for good, restart another
+  portside.rootless_docker.user_unit:
+    units:
+      - user: alice
+        action: start
+        linger: true
+      - user: bob
+        action: restart
+"""
+
+RETURN = r"""
+done:
+  description: What was done, one line a user.
+  returned: always
+  type: list
+  elements: str
+  sample: ["alice: start, active after 1.4 s"]
+"""
+
+import os
+import pwd
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import UNIT, manager_is_up, systemctl
+
+JOURNAL_LINES = 20
+
+
+class UnitError(Exception):
+    """The unit of one user could not be brought where it should be; the text says what, why and what to do."""
+
+
+def run(argv: list[str], timeout: float) -> str:
+    """Run a command.
+
+    :raises UnitError: it failed or took too long.
+    """
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise UnitError(f"{' '.join(argv)} did not end within {timeout:.0f} s") from error
+    if done.returncode != 0:
+        raise UnitError(f"{' '.join(argv)}: {(done.stderr or done.stdout).decode('utf-8', 'replace').strip()[:1000]}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def wait_for_manager(user: str, uid: int, timeout: float) -> None:
+    """Wait until the user's manager and bus are there: both appear a moment after lingering is enabled.
+
+    :raises UnitError: they did not.
+    """
+    end = time.monotonic() + timeout
+    while not manager_is_up(uid):
+        if time.monotonic() > end:
+            raise UnitError(
+                f"the user manager of {user} is not up after {timeout:.0f} s. See: systemctl status user@{uid}.service; "
+                "its bus comes from the package dbus-user-session"
+            )
+        time.sleep(0.05)
+
+
+def journal(uid: int) -> str:
+    """The last lines that the unit wrote."""
+    argv = ["journalctl", f"_UID={uid}", f"_SYSTEMD_USER_UNIT={UNIT}", f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat"]
+    try:
+        return run(argv, 10)
+    except UnitError as error:
+        return str(error)
+
+
+def state(user: str, uid: int) -> str:
+    """The unit's active state."""
+    return run([*systemctl(user, uid), "show", UNIT, "--property=ActiveState", "--value"], 10).strip()
+
+
+def act(entry: dict, timeout: float) -> str:
+    """Do what one entry asks for, and say what was done.
+
+    :raises UnitError: the unit is not where it should be.
+    """
+    user, action, linger = entry["user"], entry["action"], entry["linger"]
+    begin = time.monotonic()
+    try:
+        uid = pwd.getpwnam(user).pw_uid
+    except KeyError as error:
+        raise UnitError(f"{user}: there is no such account") from error
+    if linger:
+        run(["loginctl", "enable-linger", user], 20)
+    reached = ""
+    if action in ("start", "restart", "reload"):
+        wait_for_manager(user, uid, min(timeout, 30))
+        command = systemctl(user, uid)
+        run([*command, "daemon-reload"], 30)
+        try:
+            # Three failed starts within a minute and systemd refuses the next one: this one is asked for by a person.
+            run([*command, "reset-failed", UNIT], 30)
+            run([*command, action, UNIT], timeout)
+            reached = state(user, uid)
+            if reached != "active":
+                raise UnitError(f"{UNIT} is {reached} after {action}")
+        except UnitError as error:
+            raise UnitError(f"{user}: {error}\nLast lines of its journal:\n{journal(uid)}") from error
+    elif action == "stop" and manager_is_up(uid):
+        run([*systemctl(user, uid), "stop", UNIT], timeout)
+        run([*systemctl(user, uid), "daemon-reload"], 30)
+        reached = state(user, uid)
+    if linger is False:
+        run(["loginctl", "disable-linger", user], 20)
+    words = [word for word in (action if action != "none" else "", "" if linger is None else f"linger {'on' if linger else 'off'}") if word]
+    return f"{user}: {', '.join(words)}" + (f", {reached} after {time.monotonic() - begin:.1f} s" if reached else "")
+
+
+def main() -> None:
+    """Speak Ansible."""
+    module = AnsibleModule(
+        argument_spec={
+            "units": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "user": {"type": "str", "required": True},
+                    "action": {"type": "str", "choices": ["start", "restart", "reload", "stop", "none"], "required": True},
+                    "linger": {"type": "bool"},
+                },
+            },
+            "timeout": {"type": "float", "default": 120},
+        },
+        supports_check_mode=True,
+    )
+    units, timeout = module.params["units"], module.params["timeout"]
+    if module.check_mode:
+        module.exit_json(changed=bool(units), done=[f"{entry['user']}: {entry['action']} (not done in check mode)" for entry in units])
+    if os.geteuid() != 0:
+        module.fail_json(msg="user_unit acts on other users' managers and needs root; run it with become", done=[])
+
+    def attempt(entry: dict) -> tuple[str, str]:
+        try:
+            return act(entry, timeout), ""
+        except UnitError as error:
+            return "", str(error)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        results = list(pool.map(attempt, units))
+    done = [text for text, _error in results if text]
+    errors = [error for _text, error in results if error]
+    if errors:
+        module.fail_json(msg="\n\n".join(errors), done=done, changed=bool(done))
+    module.exit_json(changed=bool(done), done=done)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,359 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From what is declared for each user and what a host is, to what has to be done. Pure: it reads and changes nothing.
+
+Where figures about versions come from: docs/facts.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import re
+from typing import Any
+
+CONFIGURATION = "/etc/rootless-docker"
+WRAPPER = "/usr/local/libexec/rootless-docker/pasta"
+UNIT = "/etc/systemd/user/docker.service"
+ENABLED = "/etc/systemd/user/default.target.wants/docker.service"
+SHELL_SNIPPET = "/etc/profile.d/rootless-docker.sh"
+DIGEST = "ROOTLESS_DOCKER_DIGEST"
+SUBORDINATE_IDS = 65536
+
+# The same as in the argument spec of the role, which documents them; a test compares the two.
+USER_DEFAULTS: dict[str, Any] = {
+    "state": "present",
+    "shell": "/bin/bash",
+    "network_driver": "pasta",
+    "port_driver": "auto",
+    "mtu": 65520,
+    "cidr": "",
+    "ipv6": False,
+    "host_loopback": False,
+    "rootlesskit_flags": [],
+    "environment": {},
+    "daemon_config": {},
+}
+
+PORT_DRIVERS = {"pasta": ("auto", "implicit", "pesto"), "slirp4netns": ("auto", "builtin", "slirp4netns")}
+
+# dockerd takes these up on SIGHUP (Docker's documentation of daemon.json); every other key needs a restart.
+RELOADABLE = {
+    "allow-nondistributable-artifacts", "authorization-plugins", "debug", "default-runtime", "features", "insecure-registries", "labels",
+    "live-restore", "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts", "registry-mirrors", "runtimes",
+    "shutdown-timeout",
+}  # fmt: skip
+
+NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def version(text: str | None) -> tuple[int, ...]:
+    """The numbers at the start of a version; empty for none."""
+    match = re.match(r"v?(\d+(?:\.\d+)*)", text or "")
+    return tuple(int(part) for part in match.group(1).split(".")) if match else ()
+
+
+def engine_is_known_with_pesto(text: str | None) -> bool:
+    """Whether publishing through pesto was seen to work with this Engine: 26.1, and 29.8 and later."""
+    return version(text)[:2] == (26, 1) or version(text) >= (29, 8)
+
+
+def complete(user: dict[str, Any]) -> dict[str, Any]:
+    """A user with every option filled in."""
+    return {**USER_DEFAULTS, **user}
+
+
+def input_errors(users: list[dict[str, Any]]) -> list[str]:
+    """What is wrong with what was declared, whatever the host is; empty where it is sound.
+
+    Each text names the user, the option, the value, and what is wanted instead.
+    """
+    errors = []
+    names = [user.get("name") for user in users]
+    for name in sorted({name for name in names if names.count(name) > 1}, key=str):
+        errors.append(f"rootless_daemon_users: {name!r} is there {names.count(name)} times; one entry a user")
+    for user in map(complete, users):
+        errors += [f"rootless_daemon_users: {user.get('name')}: {error}" for error in user_errors(user)]
+    return errors
+
+
+def user_errors(user: dict[str, Any]) -> list[str]:
+    """What is wrong with one user's options."""
+    errors = []
+    unknown = sorted(set(user) - set(USER_DEFAULTS) - {"name"})
+    if unknown:
+        errors.append(f"unknown option {', '.join(unknown)}; known are name, {', '.join(USER_DEFAULTS)}")
+    if not isinstance(user.get("name"), str) or not NAME.fullmatch(user["name"]):
+        errors.append(f"name {user.get('name')!r} is no user name")
+    if user.get("name") == "root":
+        errors.append("root cannot have a rootless daemon; name an unprivileged user")
+    allowed = PORT_DRIVERS.get(user["network_driver"])
+    if allowed is None:
+        errors.append(f"network_driver {user['network_driver']!r} is none of {', '.join(PORT_DRIVERS)}")
+    elif user["port_driver"] not in allowed:
+        errors.append(f"port_driver {user['port_driver']!r} does not go with {user['network_driver']}; choose one of {', '.join(allowed)}")
+    if not isinstance(user["mtu"], int) or not 576 <= user["mtu"] <= 65520:
+        errors.append(f"mtu {user['mtu']!r} is not between 576 and 65520")
+    if user["cidr"]:
+        try:
+            network = ipaddress.IPv4Network(user["cidr"])
+            if network.prefixlen > 25:
+                errors.append(f"cidr {user['cidr']} has no room: RootlessKit gives .100 of it to the daemon; use a /24 or larger")
+        except ValueError as error:
+            errors.append(f"cidr {user['cidr']!r} is no IPv4 network such as 10.0.3.0/24 ({error})")
+    if user["port_driver"] == "pesto" and user["ipv6"]:
+        errors.append("port_driver pesto cannot be used with ipv6: a plain `-p 8081:80` fails to start then; use implicit")
+    for flag in user["rootlesskit_flags"]:
+        if not re.fullmatch(r"--\S+", str(flag)):
+            errors.append(f"rootlesskit_flags: {flag!r} has to start with -- and have no blank in it (write --name=value)")
+    for key, value in user["environment"].items():
+        if not VARIABLE.fullmatch(str(key)) or "\n" in str(value) or "\0" in str(value):
+            errors.append(f"environment: {key!r} is no name of a variable, or its value has a line break")
+        if str(key).startswith("DOCKERD_ROOTLESS_ROOTLESSKIT_") or key in (DIGEST, "PATH"):
+            errors.append(f"environment: {key} is written by this role; use the option of the user that stands for it")
+    return errors
+
+
+def resolve_port_driver(user: dict[str, Any], host: dict[str, Any]) -> str:
+    """What C(auto) means on this host; every other value as it is.
+
+    pesto binds the address that was asked for, at once, and nothing else; so it is preferred where it was seen to work.
+    """
+    if user["port_driver"] != "auto":
+        return user["port_driver"]
+    if user["network_driver"] == "slirp4netns":
+        return "builtin"
+    works = (
+        version(host["rootlesskit_version"]) >= (3, 1, 0)
+        and "--conf-path" in host["pasta_options"]
+        and not user["ipv6"]
+        and engine_is_known_with_pesto(host["dockerd_version"])
+    )
+    return "pesto" if works else "implicit"
+
+
+def needs_wrapper(user: dict[str, Any], port_driver: str, host: dict[str, Any]) -> bool:
+    """Whether pasta has to be told to forward the ephemeral range too.
+
+    passt from 2026_05_07 on leaves it out of what it forwards by itself. That is the release that learned --conf-path.
+    """
+    return user["network_driver"] == "pasta" and port_driver == "implicit" and "--conf-path" in host["pasta_options"]
+
+
+def combination_errors(user: dict[str, Any], port_driver: str, host: dict[str, Any]) -> list[str]:
+    """Why this combination is known not to work on this host."""
+    rootlesskit, engine = host["rootlesskit_version"], host["dockerd_version"]
+    pasta = user["network_driver"] == "pasta"
+    pesto = port_driver == "pesto"
+    rules = [
+        (
+            pasta and version(rootlesskit) < (2, 3, 2),
+            f"rootlesskit {rootlesskit} is older than 2.3.2: a port published on 127.0.0.1 is reset. Remedy: role rootlesskit",
+        ),
+        (
+            pesto and version(rootlesskit) < (3, 1, 0),
+            f"port_driver pesto needs rootlesskit 3.1.0, installed is {rootlesskit}. Remedy: role rootlesskit, or port_driver implicit",
+        ),
+        (
+            pesto and "--conf-path" not in host["pasta_options"],
+            f"port_driver pesto needs a pasta that accepts --conf-path, and {host['pasta']} does not. "
+            "Remedy: pasta_source: backports, or port_driver implicit",
+        ),
+        (
+            pesto and version(engine)[:1] == (28,),
+            f"port_driver pesto does not work with Docker Engine {engine}: every publish fails with «unsupported ChildIP». "
+            "Remedy: port_driver implicit, or another Engine",
+        ),
+    ]
+    return [text for applies, text in rules if applies]
+
+
+def missing_programs(user: dict[str, Any], host: dict[str, Any]) -> list[str]:
+    """Programs that the daemon needs and the host does not have, with where they come from."""
+    wanted = {"dockerd": "role docker_engine", "launch_script": "role docker_engine", "rootlesskit": "role rootlesskit"}
+    if user["network_driver"] == "pasta":
+        wanted["pasta"] = "role pasta"
+    return [f"{name.replace('_', ' ')} is not installed. Remedy: {remedy}" for name, remedy in wanted.items() if not host[name]]
+
+
+def quoted(value: Any) -> str:
+    """A value as systemd reads it from an EnvironmentFile, where nothing is expanded."""
+    return '"' + re.sub(r'(["\\`$])', r"\\\1", str(value)) + '"'
+
+
+def environment(user: dict[str, Any], port_driver: str, wrapper: bool) -> dict[str, str]:
+    """The variables of the unit: every choice is written out, the launch script's own defaults differ between Engine versions."""
+    flags = [f"--pasta-binary={WRAPPER}"] if wrapper else []
+    flags += [f"--cidr={user['cidr']}"] if user["cidr"] else []
+    flags += ["--ipv6"] if user["ipv6"] else []
+    prefix = "DOCKERD_ROOTLESS_ROOTLESSKIT_"
+    return {
+        f"{prefix}NET": user["network_driver"],
+        f"{prefix}PORT_DRIVER": port_driver,
+        f"{prefix}MTU": str(user["mtu"]),
+        f"{prefix}DISABLE_HOST_LOOPBACK": "false" if user["host_loopback"] else "true",
+        f"{prefix}FLAGS": " ".join([*flags, *user["rootlesskit_flags"]]),
+        **{str(key): str(value) for key, value in user["environment"].items()},
+    }
+
+
+def render_json(data: Any) -> str:
+    """JSON as the roles write it: the same data gives the same text."""
+    return json.dumps(data, indent=2, sort_keys=True) + "\n"
+
+
+def split_config(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """daemon.json's keys that a reload takes up, and those that need a restart."""
+    reloadable = {key: value for key, value in config.items() if key in RELOADABLE}
+    return reloadable, {key: value for key, value in config.items() if key not in RELOADABLE}
+
+
+def digest(variables: dict[str, str], config: dict[str, Any], unit: str, wrapper: str) -> str:
+    """Stands for everything that needs a restart when it changes."""
+    return hashlib.sha256(render_json([variables, split_config(config)[1], unit, wrapper]).encode()).hexdigest()[:32]
+
+
+def unit_action(variables: dict[str, str], environment_text: str, config: str, state: dict[str, Any]) -> tuple[str, str]:
+    """What to do with a user's unit, and why; C(none) where it runs as declared.
+
+    :param variables: what the unit should have been started with, the digest included.
+    :param environment_text: the wanted text of the user's environment file.
+    :param config: the wanted text of daemon.json.
+    """
+    if not state.get("exists") or state["unit"]["active"] != "active":
+        return "start", f"it is {state['unit']['active'] if state.get('exists') else 'new'}"
+    if state["stale"]:
+        return "restart", "; ".join(state["stale"])
+    runs = state["running"]["variables"]
+    differ = [f"{name} is {value!r}, declared is {variables[name]!r}" for name, value in runs.items() if value != variables[name]]
+    if differ:
+        # The digest differs with every one of them; alone it stands for the unit, the wrapper and daemon.json.
+        return "restart", "; ".join(text for text in differ if len(differ) == 1 or not text.startswith(DIGEST))
+    if environment_text != state["environment"]:
+        return "restart", "its environment file was changed since, and nobody knows which text it was started with"
+    if config != state["daemon_json"] or state["reload_pending"]:
+        return "reload", "daemon.json changed in keys that a reload takes up"
+    return "none", ""
+
+
+def make_plan(users: list[dict[str, Any]], info: dict[str, Any], texts: dict[str, str], check_mode: bool = False) -> dict[str, Any]:
+    """Everything that has to be done, before anything is.
+
+    :param users: what is declared (O(rootless_daemon_users)).
+    :param info: what the module C(rootless_docker_info) returned.
+    :param texts: rendered C(unit), C(wrapper) and C(shell) (empty for no snippet).
+    :param check_mode: programs that another role would have installed may be missing then.
+    :returns: C(errors), and lists for the tasks: C(accounts), C(subordinate_ids), C(packages), C(stop), C(directories), C(files), C(start);
+        C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
+    """
+    host = info["host"]
+    plan: dict[str, Any] = {
+        "errors": [], "accounts": [], "subordinate_ids": [], "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {},
+        "directories": [], "files": [],
+    }  # fmt: skip
+    declared = [complete(user) for user in users]
+    present = [user for user in declared if user["state"] == "present"]
+    absent = [user for user in declared if user["state"] == "absent"]
+    wrapper_wanted = False
+    for user in present:
+        missing = missing_programs(user, host)
+        if missing and not check_mode:
+            plan["errors"] += [f"{user['name']}: {text}" for text in missing]
+            continue
+        port_driver = resolve_port_driver(user, host)
+        wrapper = needs_wrapper(user, port_driver, host)
+        wrapper_wanted = wrapper_wanted or wrapper
+        if not missing:
+            plan["errors"] += [f"{user['name']}: {text}" for text in combination_errors(user, port_driver, host)]
+        plan["resolved"][user["name"]] = port_driver
+        plan_user(plan, user, port_driver, wrapper, info, texts)
+    for user in absent:
+        plan_removal(plan, user["name"], info["users"].get(user["name"], {}))
+    plan_common(plan, host, {user["name"] for user in present}, {user["name"] for user in absent}, texts, wrapper_wanted)
+    return plan
+
+
+def plan_user(
+    plan: dict[str, Any], user: dict[str, Any], port_driver: str, wrapper: bool, info: dict[str, Any], texts: dict[str, str]
+) -> None:
+    """One user that should have a daemon."""
+    name, host = user["name"], info["host"]
+    state = info["users"].get(name, {"exists": False, "made": {}})
+    shadow = state.get("unit", {}).get("fragment", "")
+    if shadow in state.get("unit", {}).get("shadows", ()):
+        plan["errors"].append(
+            f"{name}: the unit in force is {shadow}, which hides {UNIT}. It is the user's own and nothing was changed. "
+            f"Remedy: as {name}, `systemctl --user disable --now docker.service`, remove that file, and run again"
+        )
+    if not state["exists"]:
+        plan["accounts"].append({"name": name, "shell": user["shell"]})
+    elif min(state["subuid_count"], state["subgid_count"]) < SUBORDINATE_IDS:
+        first = host["next_subordinate_id"] + len(plan["subordinate_ids"]) * SUBORDINATE_IDS
+        plan["subordinate_ids"].append({"name": name, "range": f"{first}-{first + SUBORDINATE_IDS - 1}"})
+    if user["network_driver"] == "slirp4netns" and not host["slirp4netns"]:
+        plan["packages"] = ["slirp4netns"]
+
+    variables = environment(user, port_driver, wrapper)
+    mark = digest(variables, user["daemon_config"], texts["unit"], texts["wrapper"] if wrapper else "")
+    config = render_json(user["daemon_config"])
+    linger = state.get("linger", False)
+    record = {"linger": bool(state["made"].get("linger", not linger))}
+    variables = {**variables, DIGEST: mark}
+    head = "# Written by Ansible, role portside.rootless_docker.rootless_daemon. Every user of the host can read it.\n"
+    environment_text = head + "".join(f"{key}={quoted(value)}\n" for key, value in variables.items())
+    folder = f"{CONFIGURATION}/{name}"
+    validate = [host["dockerd"], "--validate", "--config-file=%s"] if host["dockerd"] else []
+    plan["directories"].append({"path": folder, "exclusive": True})
+    plan["files"] += [
+        {"path": f"{folder}/environment", "content": environment_text},
+        {"path": f"{folder}/daemon.json", "content": config, "validate": validate},
+        {"path": f"{folder}/made.json", "content": render_json(record)},
+    ]
+    action, reason = unit_action(variables, environment_text, config, state)
+    if action != "none" or not linger:
+        plan["start"].append({"user": name, "action": action, **({} if linger else {"linger": True})})
+    if action != "none":
+        plan["reasons"].append(f"{name}: {action}, because {reason}" + CONSEQUENCE.get(action, ""))
+
+
+CONSEQUENCE = {"restart": ". A restart of RootlessKit stops all containers of the user"}
+
+
+def plan_removal(plan: dict[str, Any], name: str, state: dict[str, Any]) -> None:
+    """One user that should have no daemon: what the role made goes, the account and the data stay."""
+    plan["directories"].append({"path": f"{CONFIGURATION}/{name}", "state": "absent"})
+    if not state.get("exists"):
+        return
+    runs = (
+        state["unit"]["active"] not in ("inactive", "failed", "no user manager")
+        and state["unit"]["fragment"] not in state["unit"]["shadows"]
+    )
+    linger = state["made"].get("linger", False) and state["linger"]
+    if runs or linger:
+        plan["stop"].append({"user": name, "action": "stop" if runs else "none", **({"linger": False} if linger else {})})
+        plan["reasons"].append(f"{name}: stop, because its state is absent. All containers of the user stop; their data is kept")
+
+
+def plan_common(
+    plan: dict[str, Any], host: dict[str, Any], present: set[str], absent: set[str], texts: dict[str, str], wrapper_wanted: bool
+) -> None:
+    """What all users share; it goes with the last of them."""
+    others = set(host["configured"]) - present - absent
+    state = "present" if present or others else "absent"
+    plan["directories"] = [{"path": CONFIGURATION, "state": state}, *plan["directories"]]
+    if state == "absent":
+        paths = [UNIT, ENABLED, SHELL_SNIPPET, WRAPPER]
+        plan["files"] += [{"path": path, "state": "absent"} for path in paths]
+        return
+    plan["files"] += [
+        {"path": UNIT, "content": texts["unit"]},
+        {"path": ENABLED, "target": UNIT},
+        {"path": SHELL_SNIPPET, "content": texts["shell"]} if texts["shell"] else {"path": SHELL_SNIPPET, "state": "absent"},
+    ]
+    if wrapper_wanted:
+        plan["files"].append({"path": WRAPPER, "content": texts["wrapper"], "mode": "0755"})
+    elif not others:
+        plan["files"].append({"path": WRAPPER, "state": "absent"})

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import io
+import random
+import tarfile
+
+import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary as canary
+
+MAKER = canary.Maker(pid=100, start=5000, uid=1000, boot_id="boot", expires=900)
+ROOT = canary.Maker(pid=1, start=1, uid=0, boot_id="boot", expires=0)
+SAME = canary.Maker(pid=1, start=1, uid=1000, boot_id="boot", expires=0)
+OTHER = canary.Maker(pid=1, start=1, uid=1001, boot_id="boot", expires=0)
+REBOOTED = canary.Maker(pid=1, start=1, uid=1001, boot_id="later", expires=0)
+
+
+@pytest.mark.parametrize(
+    ("now", "seconds", "start_of_pid", "stale"),
+    [
+        (ROOT, 100, 5000, False),
+        (ROOT, 100, None, True),
+        (ROOT, 100, 6000, True),
+        (SAME, 100, None, True),
+        (SAME, 100, 5000, False),
+        (OTHER, 100, None, False),
+        (OTHER, 901, None, True),
+        (ROOT, 901, 5000, True),
+        (REBOOTED, 10, 5000, True),
+    ],
+)
+def test_only_what_nobody_needs_is_swept(now, seconds, start_of_pid, stale):
+    assert canary.is_stale(MAKER, now, seconds, start_of_pid) is stale
+
+
+def test_maker_label():
+    assert canary.Maker.parse(MAKER.text()) == MAKER
+
+
+@pytest.mark.parametrize("text", [None, 3, "", "1:2:3:4", "a:2:3:boot:5", "1:2:3:boot:-5", "1:2:3:boot:5:6", "1" * 300])
+def test_labels_of_another_form(text):
+    assert canary.Maker.parse(text) is None
+
+
+def test_ports_avoid_busy_ones_and_the_ephemeral_range():
+    ports = canary.pick_ports(50, set(range(20000, 25000)), (28000, 60999), random.Random(1))
+    assert len(set(ports)) == 50 and all(25000 <= port < 28000 for port in ports)
+
+
+def test_ports_where_everything_is_ephemeral():
+    assert len(canary.pick_ports(5, set(), (1024, 65535), random.Random(1))) == 5
+
+
+def test_parse_log_takes_standard_output_only():
+    def frame(stream, data):
+        return bytes([stream, 0, 0, 0]) + len(data).to_bytes(4, "big") + data
+
+    log = frame(1, b"one ") + frame(2, b"error") + frame(1, b"two\n")
+    assert canary.parse_log(log) == b"one two\n"
+    assert canary.parse_log(log[:-2]) == b"one tw"
+    assert canary.parse_log(b"\1\0\0") == b""
+
+
+def test_image_holds_links_and_the_program():
+    with tarfile.open(fileobj=io.BytesIO(canary.image_archive())) as archive:
+        members = {member.name: member for member in archive}
+        program = archive.extractfile("canary/main.py").read().decode()
+    assert members["bin"].linkname == "usr/bin" and members["usr"].isdir()
+    compile(program, "main.py", "exec")
+    assert {"canary/probe.py", "canary/server.py"} <= set(members)

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _contract as contract
+
+LOOPBACK4, LOOPBACK6, OWN4, OWN6 = "127.0.0.1", "::1", "192.0.2.7", "2001:db8::7"
+TRIED = (LOOPBACK4, LOOPBACK6, OWN4, OWN6)
+
+
+@pytest.mark.parametrize(
+    ("published_on", "with_ipv6", "without_ipv6"),
+    [
+        ("127.0.0.1", {LOOPBACK4}, {LOOPBACK4}),
+        ("::1", {LOOPBACK6}, set()),
+        ("", {LOOPBACK4, LOOPBACK6, OWN4, OWN6}, {LOOPBACK4, OWN4}),
+        ("0.0.0.0", {LOOPBACK4, OWN4}, {LOOPBACK4, OWN4}),
+        ("::", {LOOPBACK6, OWN6}, set()),
+        (OWN4, {OWN4}, {OWN4}),
+        ("192.0.2.8", set(), set()),
+        (OWN6, {OWN6}, set()),
+        (None, set(), set()),
+    ],
+)
+def test_contract_row(published_on, with_ipv6, without_ipv6):
+    for ipv6, answering in ((True, with_ipv6), (False, without_ipv6)):
+        seen = {tried for tried in TRIED if contract.expectation(published_on, tried, ipv6) == contract.ANSWERS}
+        assert seen == answering
+
+
+def test_hostile_host_ip_is_refused():
+    with pytest.raises(ValueError):
+        contract.expectation("127.0.0.1; reboot", LOOPBACK4)
+
+
+@pytest.mark.parametrize(
+    ("expected", "outcome", "proof", "control", "verdict"),
+    [
+        ("answers", "answered", "nonce", False, "pass"),
+        ("answers", "answered", "data", True, "pass"),
+        ("answers", "silent", "open", True, "pass"),
+        ("answers", "silent", "none", True, "fail"),
+        ("answers", "wrong_answer", "data", True, "fail"),
+        ("answers", "reset", "none", True, "fail"),
+        ("answers", "refused", "none", False, "fail"),
+        ("answers", None, "none", True, "inconclusive"),
+        ("must_not", "answered", "nonce", False, "fail"),
+        ("must_not", "refused", "none", True, "pass"),
+        ("must_not", "reset", "none", True, "pass"),
+        ("must_not", "silent", "none", True, "pass"),
+        ("must_not", "wrong_answer", "data", True, "pass"),
+        ("must_not", "silent", "open", True, "inconclusive"),
+        ("must_not", "refused", "none", False, "inconclusive"),
+        ("must_not", None, "none", True, "inconclusive"),
+    ],
+)
+def test_verdict(expected, outcome, proof, control, verdict):
+    assert contract.judge(expected, outcome, proof, control) == verdict
+
+
+ANSWER = b"0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "expected", "result"),
+    [
+        ("data", ANSWER, ANSWER, ("answered", "nonce")),
+        ("data", ANSWER[:9], ANSWER, ("answered", "data")),
+        ("data", ANSWER[:3], ANSWER, ("wrong_answer", "data")),
+        ("data", b"HTTP/1.1 404", ANSWER, ("wrong_answer", "data")),
+        ("silent", b"", ANSWER, ("silent", "none")),
+        ("reset", b"", ANSWER, ("reset", "none")),
+        ("data", b"220 ready", None, ("answered", "data")),
+        ("silent", b"", None, ("silent", "open")),
+        ("closed", b"", None, ("closed", "none")),
+    ],
+)
+def test_outcome_of(event, data, expected, result):
+    assert contract.outcome_of(event, data, expected) == result
+
+
+def cell(thing, vantage, outcome, expected="answers", group="canary", control=True):
+    return contract.Cell(group, thing, vantage, "127.0.0.1", 80, expected, outcome, proof="none", control=control)
+
+
+def test_table_has_rows_of_vantage_points_and_marks():
+    cells = [
+        cell("a", "host 127.0.0.1", "answered"),
+        cell("b", "host 127.0.0.1", "reset"),
+        cell("a", "host 192.0.2.7", "refused", expected="must_not", control=False),
+        cell("x", "inside", None, expected="must_not", group="host_loopback"),
+    ]
+    assert contract.table(cells) == [
+        "Published ports, canary",
+        "from            a            b",
+        "host 127.0.0.1  answered ok  reset FAIL",
+        "host 192.0.2.7  refused ?    -",
+        "",
+        "The host's own loopback, from inside (must not answer)",
+        "from    x",
+        "inside  not tried ?",
+    ]
+
+
+def test_long_table_is_continued():
+    lines = contract.table([cell(f"thing{number}", "host", "answered") for number in range(contract.MAX_COLUMNS + 1)])
+    assert lines[4:6] == ["Published ports, canary (continued)", "from  thing6"]
+
+
+def test_cell_as_result_has_verdict_and_visibility():
+    result = cell("a", "host", "reset", expected="must_not").as_result()
+    assert (result["verdict"], result["visible"], result["outcome"]) == ("pass", True, "reset")

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import Cell
+from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import RULES, diagnose
+from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder, holder_of
+
+OLD = ("pasta", "--tcp-ports=auto", "532")
+FLAGGED = ("pasta", "--no-map-gw", "--tcp-ports=auto", "--host-lo-to-ns-lo", "532")
+SOUND = ("pasta", "--no-map-gw", "--tcp-ns=none", "--tcp-ports=auto", "--host-lo-to-ns-lo", "532")
+RANGED = ("pasta", "-t", "32768-60999,auto", *SOUND[1:])
+
+
+def evidence(**facts):
+    known = {
+        "user": "alice",
+        "uid": 1000,
+        "engine_version": "26.1.5",
+        "rootlesskit_version": "3.2.0",
+        "network_driver": "pasta",
+        "port_driver": "implicit",
+        "child_pid": 532,
+        "pasta_pid": 318,
+        "pasta_path": "/usr/bin/pasta.avx2",
+        "pasta_argv": SOUND,
+        **facts,
+    }
+    return Evidence(**known)
+
+
+def cell(
+    port=8080, outcome="refused", host_ip="127.0.0.1", container="web", address="127.0.0.1", expected="answers", control=True, proof="none"
+):
+    group = "container" if container else "canary"
+    return Cell(group, "thing", f"host {address}", address, port, expected, outcome, host_ip, container, 80, proof=proof, control=control)
+
+
+def inside(outcome="answered", vantage="RootlessKit's namespace", control=True):
+    return Cell("host_loopback", "its 127.0.0.1", vantage, "127.0.0.1", 9999, "must_not", outcome, proof="nonce", control=control)
+
+
+RESET = cell(outcome="reset")
+OTHER = Holder("0.0.0.0", 8080, 0, 4711, "python3", False)
+OURS = Holder("0.0.0.0", 8080, 1000, 318, "pasta.avx2", True)
+
+CASES = [
+    (
+        "daemon_down",
+        evidence(engine_error="absent", engine_message="/run/user/1000/docker.sock does not exist", unit_state="inactive (dead)"),
+        [],
+        ["does not run", "inactive (dead)"],
+        "start docker.service",
+    ),
+    ("daemon_down", evidence(engine_error="refused", engine_message="nobody listens"), [], ["nobody listens"], "start docker.service"),
+    (
+        "engine_unusable",
+        evidence(engine_error="timed_out", engine_message="gave no answer"),
+        [cell(outcome=None)],
+        ["no usable answer"],
+        "restart",
+    ),
+    ("engine_unusable", evidence(engine_error="untrusted", engine_message="uid 0"), [], ["uid 0"], "belong to the user"),
+    (
+        "pasta_dead",
+        evidence(pasta_argv=(), pasta_pid=None),
+        [cell(), inside("refused", control=False)],
+        ["No pasta runs", "child pid 532"],
+        "restart",
+    ),
+    (
+        "engine_cannot_publish",
+        evidence(engine_version="28.5.2", port_driver="pesto", start_errors=(("bridge", "unsupported ChildIP ::ffff:10.0.2.100"),)),
+        [cell(0, None, container="")],
+        ["Engine 28.5.2", "pesto"],
+        "implicit",
+    ),
+    (
+        "canary_refused",
+        evidence(start_errors=(("image", "no space left"),)),
+        [cell(0, None, container="")],
+        ["image canary", "no space left"],
+        "docker run",
+    ),
+    ("out_of_time", evidence(out_of_time=True), [cell(outcome=None)], ["1 cells"], "longer timeout"),
+    (
+        "port_held_by_other_process",
+        evidence(holders=(OTHER,)),
+        [cell(outcome="wrong_answer")],
+        ["python3 (pid 4711, uid 0)", "0.0.0.0:8080"],
+        "Stop that",
+    ),
+    (
+        "port_held_by_other_process",
+        evidence(holders=(Holder("192.0.2.7", 8080, 5, None, "", False),)),
+        [cell()],
+        ["a process of uid 5"],
+        "Stop that",
+    ),
+    (
+        "loopback_flag_missing",
+        evidence(rootlesskit_version="2.0.2", pasta_argv=OLD, pasta_has_flag=True),
+        [RESET],
+        [
+            "127.0.0.1:8080 of container web: reset after accept",
+            "pasta (pid 318) runs without --host-lo-to-ns-lo",
+            "2.0.2 is older than 2.3.2",
+        ],
+        "role rootlesskit",
+    ),
+    (
+        "loopback_flag_missing",
+        evidence(pasta_argv=OLD, pasta_has_flag=False),
+        [cell(outcome="closed")],
+        ["/usr/bin/pasta.avx2 does not know"],
+        "role pasta",
+    ),
+    ("loopback_flag_missing", evidence(pasta_argv=OLD, pasta_has_flag=True), [RESET], ["a wrapper"], "--pasta-binary"),
+    ("ephemeral_range_skipped", evidence(pasta_skips_ephemeral=True), [cell(32768, host_ip="")], ["32768-60999"], "pesto"),
+    ("privileged_port", evidence(port_driver="pesto"), [cell(81, host_ip="")], ["below 1024"], "ip_unprivileged_port_start to 81"),
+    (
+        "host_loopback_leak",
+        evidence(rootlesskit_version="2.3.6", pasta_argv=FLAGGED),
+        [inside()],
+        ["--tcp-ns=none", "2.3.6 is older than 3.1.0"],
+        "3.1.0",
+    ),
+    (
+        "host_loopback_leak",
+        evidence(pasta_argv=tuple(a for a in SOUND if a != "--no-map-gw")),
+        [inside()],
+        ["--no-map-gw"],
+        "DISABLE_HOST_LOOPBACK",
+    ),
+    (
+        "container_not_listening",
+        evidence(canary_answered=frozenset({("loopback4", "127.0.0.1")})),
+        [RESET],
+        ["path is sound", "web on its port 80"],
+        "docker logs",
+    ),
+    ("pesto_blocked", evidence(port_driver="pesto"), [cell(20000, container=""), cell()], ["refuses every further port"], "Listen failed"),
+    ("no_listener", evidence(), [cell()], ["Nothing on the host listens"], "Restart the container"),
+    (
+        "open_where_it_must_not",
+        evidence(holders=(OURS,)),
+        [cell(outcome="silent", proof="open", expected="must_not", address="192.0.2.7")],
+        ["192.0.2.7:8080 of container web: connected"],
+        "ss -ltnp",
+    ),
+    (
+        "namespace_not_entered",
+        evidence(namespace_error="nsenter: not found"),
+        [inside(None, control=False)],
+        ["nsenter: not found"],
+        "util-linux",
+    ),
+    ("no_control", evidence(), [cell(expected="must_not", control=False)], ["host 127.0.0.1"], "firewall"),
+    (
+        "unknown",
+        evidence(holders=(OURS,)),
+        [cell(outcome="timed_out", container="")],
+        ["timed out", "rootlesskit 3.2.0", "--tcp-ns=none"],
+        "evidence",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cause", "facts", "cells", "words", "remedy"), CASES)
+def test_cause(cause, facts, cells, words, remedy):
+    findings = diagnose(facts, cells)
+    assert [finding.cause for finding in findings] == [cause]
+    assert findings[0].cells == cells
+    for word in words:
+        assert word in findings[0].message
+    assert remedy in findings[0].remedy
+
+
+def test_every_rule_has_a_case():
+    assert {case[0] for case in CASES} == {cause for cause, _rule in RULES}
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        evidence(pasta_argv=RANGED),
+        evidence(port_driver="pesto", pasta_argv=SOUND),
+        evidence(pasta_skips_ephemeral=False),
+    ],
+)
+def test_a_dead_port_in_the_ephemeral_range_has_other_causes_too(facts):
+    assert [finding.cause for finding in diagnose(facts, [cell(32768, host_ip="")])] == ["no_listener"]
+
+
+def test_two_causes_at_once_each_explain_their_cells():
+    facts = evidence(rootlesskit_version="2.0.2", pasta_argv=OLD, canary_answered=frozenset({("any4", "127.0.0.1")}))
+    findings = diagnose(facts, [RESET, inside(), cell(8081, "closed", host_ip="0.0.0.0")])
+    assert [finding.cause for finding in findings] == ["loopback_flag_missing", "host_loopback_leak", "container_not_listening"]
+    assert all(len(finding.cells) == 1 for finding in findings)
+
+
+def test_what_passes_needs_no_cause():
+    assert diagnose(evidence(), [cell(outcome="answered", proof="nonce"), cell(expected="must_not")]) == []
+
+
+def test_an_exact_listener_comes_before_one_on_all_addresses():
+    exact = Holder("127.0.0.1", 8080, 0, 1, "x", False)
+    assert holder_of((OURS, exact), "127.0.0.1", 8080) == exact
+    assert holder_of((OURS, exact), "192.0.2.7", 8080) == OURS
+    assert holder_of((OURS,), "127.0.0.1", 81) is None
+
+
+def test_results_are_plain_data():
+    facts = evidence(holders=(OURS,), start_errors=(("image", "x"),)).as_result()
+    assert facts["holders"][0]["name"] == "pasta.avx2" and facts["start_errors"] == [{"canary": "image", "text": "x"}]
+    finding = diagnose(evidence(), [cell()])[0].as_result()
+    assert finding["cells"] == [{"thing": "thing", "vantage": "host 127.0.0.1", "address": "127.0.0.1", "port": 8080}]

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _procfs as procfs
+
+STAT = "318 (%s) S 300 318 318 0 -1 4194624 1 0 0 0 1 2 0 0 20 0 1 0 163046 5 6 7 8"
+CHILD = 532
+
+
+def process(pid, ppid=1, uid=1000, state="S", comm="x", argv=(), exe=None):
+    return procfs.Process(pid, ppid, uid, state, 1, comm, tuple(argv), exe)
+
+
+@pytest.mark.parametrize("comm", ["pasta.avx2", "a b", "a) S 1 (b", ")"])
+def test_parse_stat_takes_any_comm(comm):
+    assert procfs.parse_stat(STAT % comm) == (comm, "S", 300, 163046)
+
+
+@pytest.mark.parametrize("text", ["", "318", "318 (x) S", "318 x S 1", ") ( S 1"])
+def test_parse_stat_of_something_else(text):
+    assert procfs.parse_stat(text) is None
+
+
+def test_parse_uid():
+    assert procfs.parse_uid("Name:\tUid:\t0\nUid:\t1000\t0\t0\t0\n") == 1000
+    assert procfs.parse_uid("Name:\tx\n") is None
+
+
+def test_parse_argv():
+    assert procfs.parse_argv(b"pasta\0--mtu=1\0\xff\0") == ("pasta", "--mtu=1", "\\xff")
+    assert procfs.parse_argv(b"") == ()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "is_pasta"),
+    [
+        (process(1, comm="pasta.avx2", argv=["pasta", "--mtu=1", str(CHILD)]), True),
+        (process(1, comm="x", argv=["/usr/bin/pasta", "--netns=/proc/532/root/run/x"]), True),
+        (process(1, comm="x", argv=["y", str(CHILD)], exe="/usr/bin/pasta.avx2"), True),
+        (process(1, ppid=522, comm="pasta.avx2", state="Z"), True),
+        (process(1, ppid=9, comm="pasta.avx2", state="Z"), False),
+        (process(1, comm="pasta", argv=["pasta", "5320"]), False),
+        (process(1, comm="pasta", argv=["pasta", "--netns=/proc/5321/ns/net"]), False),
+        (process(1, comm="bash", argv=["bash", str(CHILD)]), False),
+    ],
+)
+def test_is_pasta_of(candidate, is_pasta):
+    assert procfs.is_pasta_of(candidate, CHILD, 522) is is_pasta
+
+
+def test_daemon_processes():
+    parent, child = process(522, 511), process(CHILD, 522)
+    dockerd = process(562, CHILD, comm="dockerd")
+    faked = process(700, 1, comm="dockerd")
+    zombie = process(558, 522, comm="pasta.avx2", state="Z")
+    pasta = process(559, 511, comm="pasta.avx2", argv=["pasta", str(CHILD)])
+    found = procfs.daemon_processes(1000, CHILD, [parent, child, faked, dockerd, zombie, pasta])
+    assert (found.parent, found.child, found.dockerd) == (parent, child, dockerd)
+    assert found.pasta == (zombie, pasta) and found.live_pasta == pasta
+    assert found.pids == {522, CHILD, 562, 558, 559}
+
+
+@pytest.mark.parametrize("child_pid", [None, 0, 1, 999])
+def test_a_child_pid_that_is_not_the_users_is_not_believed(child_pid):
+    assert procfs.daemon_processes(1000, child_pid, [process(1, 0, uid=0), process(CHILD)]) == procfs.DaemonProcesses()
+
+
+@pytest.mark.parametrize(
+    ("argv", "value"),
+    [
+        (["--tcp-ports=auto"], "auto"),
+        (["-t", "1-2,auto", "--tcp-ports=auto"], "auto"),
+        (["--tcp-ports", "none"], "none"),
+        (["-t"], ""),
+        (["--tcp-portsx=1"], None),
+    ],
+)
+def test_option_value(argv, value):
+    assert procfs.option_value(tuple(argv), "--tcp-ports", "-t") == value
+
+
+TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 4711 1 0 100 0 0 10 0
+   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0
+   2: 0100007F:1F90 0100007F:C000 01 00000000:00000000 00:00000000 00000000  1000        0 4713 1 0 100 0 0 10 0
+   3: 00000000000000000000000001000000:0050 00:0000 0A 00000000:00000000 00:00000000 00000000     7        0 4714 1 0
+   4: nonsense
+   5: 0100007F:FFFFF 00000000:0000 0A 0:0 0:0 0 0 0 1 1
+"""
+
+
+def test_parse_listeners():
+    found = procfs.parse_listeners(TABLE)
+    assert [(x.address, x.port, x.uid, x.inode) for x in found] == [
+        ("127.0.0.1", 8080, 1000, 4711),
+        ("0.0.0.0", 22, 0, 4712),
+        ("::1", 80, 7, 4714),
+    ]
+
+
+def test_own_process_and_listener_are_found():
+    me = procfs.read_process(os.getpid())
+    assert me is not None and me.uid == os.getuid() and me.alive and me.argv
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        listener = next(x for x in procfs.read_listeners() if x.port == port and x.address == "127.0.0.1")
+        assert procfs.socket_owners({listener.inode}) == {listener.inode: [os.getpid()]}
+
+
+def test_a_process_that_is_gone():
+    assert procfs.read_process(2**22 + 1) is None
+    assert procfs.environ_value(2**22 + 1, "PATH") is None

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import RULES
+from ansible_collections.portside.rootless_docker.plugins.modules import published_port_check as module
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"user": "no such user"}, ["no such user", "does not exist"]),
+        ({"timeout": 0}, ["timeout is 0", "between 1 and 600"]),
+        ({"timeout": "soon"}, ["timeout"]),
+        ({"host_addresses": ["127.0.0.1"]}, ["127.0.0.1", "must not leave the host"]),
+        ({"host_addresses": ["203.0.113.254"]}, ["203.0.113.254", "no address of this host"]),
+        ({"host_addresses": ["x; id"]}, ["'x; id'", "no IPv4 address"]),
+        ({"host_loopback": "open"}, ["host_loopback", "closed, any"]),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_is_done(arguments, words, capsys):
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        module.main()
+    result = json.loads(capsys.readouterr().out)
+    assert result["failed"]
+    for word in words:
+        assert word in result["msg"]
+
+
+def test_documentation_names_every_cause():
+    described = " ".join(yaml.safe_load(module.RETURN)["findings"]["contains"]["cause"]["description"])
+    assert set(re.findall(r"V\((\w+)\)", described)) == {cause for cause, _rule in RULES}
+
+
+def test_documentation_matches_the_specification(monkeypatch):
+    seen = {}
+
+    class Stop(Exception):
+        pass
+
+    def record(**arguments):
+        seen.update(arguments)
+        raise Stop
+
+    monkeypatch.setattr(module, "AnsibleModule", record)
+    with pytest.raises(Stop):
+        module.main()
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    stripped = {name: {key: value for key, value in option.items() if key != "description"} for name, option in documented.items()}
+    assert seen["argument_spec"] == stripped
+    assert basic.AnsibleModule is not record
