@@ -6,7 +6,7 @@ LAB := molecule/lab/lab.py
 HOSTS ?= a
 DISTRIBUTION ?= trixie
 ROOTLESSKIT ?= 3.2.0
-SCENARIOS ?= default pesto defect leak mutations
+SCENARIOS ?= mutations default pesto leak defect
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted lab-up lab-shell lab-down

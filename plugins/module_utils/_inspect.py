@@ -91,7 +91,7 @@ def subordinate_entries(path: str) -> list[tuple[str, int, int]]:
             parts = [line.strip().split(":") for line in handle]
     except OSError:
         return []
-    return [(entry[0], int(entry[1]), int(entry[2])) for entry in parts if len(entry) == 3 and entry[1].isdigit() and entry[2].isdigit()]
+    return [(entry[0], int(entry[1]), int(entry[2])) for entry in parts if len(entry) == 3 and all(map(str.isdecimal, entry[1:]))]
 
 
 def next_subordinate_id(path: str) -> int:
@@ -115,7 +115,7 @@ def modified(path: str) -> float:
 def own_file(user: str, name: str) -> str | None:
     """Text of one of the files that root keeps for a user; None where it is not there."""
     try:
-        with open(os.path.join(CONFIGURATION, user, name), encoding="utf-8", errors="replace") as handle:
+        with open(os.path.join(CONFIGURATION, user, name), encoding="utf-8", errors="replace", newline="") as handle:
             return handle.read(1 << 20)
     except OSError:
         return None

@@ -88,7 +88,8 @@ def state_of(path: str) -> dict[str, Any]:
     if stat.S_ISDIR(found.st_mode):
         return {**state, "state": "directory"}
     if stat.S_ISREG(found.st_mode):
-        with open(path, encoding="utf-8", errors="backslashreplace") as handle:
+        # Line ends as they are: those of another system are a difference.
+        with open(path, encoding="utf-8", errors="backslashreplace", newline="") as handle:
             return {**state, "state": "file", "content": handle.read()}
     return {**state, "state": "special"}
 
@@ -150,6 +151,8 @@ def validate(plan: Plan) -> None:
                 done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
             except FileNotFoundError as error:
                 raise FilesError(f"{wanted.path}: cannot be checked, {argv[0]} is not installed") from error
+            except OSError as error:
+                raise FilesError(f"{wanted.path}: cannot be checked, {argv[0]} does not run: {error.strerror}") from error
             except subprocess.TimeoutExpired as error:
                 raise FilesError(f"{wanted.path}: {argv[0]} gave no verdict within 30 s") from error
             if done.returncode != 0:
@@ -159,17 +162,25 @@ def validate(plan: Plan) -> None:
 
 def apply(plan: Plan) -> None:
     """Make each change, every one atomic by itself."""
-    for change in plan.changes:
-        wanted = change.wanted
-        if not wanted.present:
-            _remove(wanted.path, change.before["state"])
-        elif isinstance(wanted, Directory):
-            _directory(wanted, change.before["state"])
-        else:
-            _file(wanted)
+    # Folders that are made on the way have to be open to the users who read what lies in them, whatever root's umask is.
+    umask = os.umask(0o022)
+    try:
+        for change in plan.changes:
+            wanted = change.wanted
+            if not wanted.present:
+                _remove(wanted.path, change.before["state"])
+            elif isinstance(wanted, Directory):
+                _directory(wanted, change.before["state"])
+            else:
+                _file(wanted)
+    finally:
+        os.umask(umask)
 
 
 def _remove(path: str, state: str) -> None:
+    # What lay in a folder that was removed before it is gone already.
+    if not os.path.lexists(path):
+        return
     if state == "directory":
         shutil.rmtree(path)
     elif state != "absent":
@@ -179,14 +190,14 @@ def _remove(path: str, state: str) -> None:
 def _directory(wanted: Directory, state: str) -> None:
     if state != "directory":
         _remove(wanted.path, state)
-        os.makedirs(wanted.path, mode=0o755, exist_ok=True)
+        os.makedirs(wanted.path, exist_ok=True)
     os.chmod(wanted.path, wanted.mode)
     os.chown(wanted.path, os.geteuid(), os.getegid())
 
 
 def _file(wanted: File) -> None:
     folder, name = os.path.split(wanted.path)
-    os.makedirs(folder, mode=0o755, exist_ok=True)
+    os.makedirs(folder, exist_ok=True)
     temporary = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
     copy = os.path.join(temporary, name)
     try:

@@ -84,7 +84,7 @@ def parse_show(text: str, own: str) -> Unit:
     return Unit(
         active=values.get("ActiveState", "unknown"),
         sub=values.get("SubState", ""),
-        main_pid=int(pid) if pid.isdigit() else 0,
+        main_pid=int(pid) if re.fullmatch(r"[0-9]{1,10}", pid) else 0,
         fragment=fragment,
         shadows=tuple(others),
         needs_daemon_reload=values.get("NeedDaemonReload") == "yes",
@@ -99,4 +99,7 @@ def parse_time(text: str) -> float:
     if not match:
         return 0.0
     form = "%Y-%m-%d %H:%M:%S.%f" if "." in match.group(1) else "%Y-%m-%d %H:%M:%S"
-    return datetime.datetime.strptime(match.group(1), form).replace(tzinfo=datetime.timezone.utc).timestamp()
+    try:
+        return datetime.datetime.strptime(match.group(1), form).replace(tzinfo=datetime.timezone.utc).timestamp()
+    except ValueError:
+        return 0.0

@@ -37,6 +37,7 @@ USER_DEFAULTS: dict[str, Any] = {
     "daemon_config": {},
 }
 
+STATES = ("present", "absent")
 PORT_DRIVERS = {"pasta": ("auto", "implicit", "pesto"), "slirp4netns": ("auto", "builtin", "slirp4netns")}
 
 # dockerd takes these up on SIGHUP (Docker's documentation of daemon.json); every other key needs a restart.
@@ -46,7 +47,8 @@ RELOADABLE = {
     "shutdown-timeout",
 }  # fmt: skip
 
-NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+# Accounts of a directory service have dots and capitals in their names.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -71,13 +73,12 @@ def input_errors(users: list[dict[str, Any]]) -> list[str]:
 
     Each text names the user, the option, the value, and what is wanted instead.
     """
-    errors = []
-    names = [user.get("name") for user in users]
-    for name in sorted({name for name in names if names.count(name) > 1}, key=str):
-        errors.append(f"rootless_daemon_users: {name!r} is there {names.count(name)} times; one entry a user")
-    for user in map(complete, users):
-        errors += [f"rootless_daemon_users: {user.get('name')}: {error}" for error in user_errors(user)]
-    return errors
+    errors = [f"{user!r} is no mapping of options; write it as `- name: {user}`" for user in users if not isinstance(user, dict)]
+    declared = [complete(user) for user in users if isinstance(user, dict)]
+    names = [str(user.get("name")) for user in declared]
+    errors += [f"{name!r} is there {names.count(name)} times; one entry a user" for name in sorted(set(names)) if names.count(name) > 1]
+    errors += [f"{user.get('name')}: {error}" for user in declared for error in user_errors(user)]
+    return [f"rootless_daemon_users: {error}" for error in errors]
 
 
 def user_errors(user: dict[str, Any]) -> list[str]:
@@ -90,12 +91,21 @@ def user_errors(user: dict[str, Any]) -> list[str]:
         errors.append(f"name {user.get('name')!r} is no user name")
     if user.get("name") == "root":
         errors.append("root cannot have a rootless daemon; name an unprivileged user")
+    mistyped = [
+        f"{option} {user[option]!r} is no {type(default).__name__}"
+        for option, default in USER_DEFAULTS.items()
+        if not isinstance(user[option], type(default))
+    ]
+    if mistyped:
+        return errors + mistyped
+    if user["state"] not in STATES:
+        errors.append(f"state {user['state']!r} is none of {', '.join(STATES)}")
     allowed = PORT_DRIVERS.get(user["network_driver"])
     if allowed is None:
         errors.append(f"network_driver {user['network_driver']!r} is none of {', '.join(PORT_DRIVERS)}")
     elif user["port_driver"] not in allowed:
         errors.append(f"port_driver {user['port_driver']!r} does not go with {user['network_driver']}; choose one of {', '.join(allowed)}")
-    if not isinstance(user["mtu"], int) or not 576 <= user["mtu"] <= 65520:
+    if not 576 <= user["mtu"] <= 65520:
         errors.append(f"mtu {user['mtu']!r} is not between 576 and 65520")
     if user["cidr"]:
         try:
@@ -110,7 +120,7 @@ def user_errors(user: dict[str, Any]) -> list[str]:
         if not re.fullmatch(r"--\S+", str(flag)):
             errors.append(f"rootlesskit_flags: {flag!r} has to start with -- and have no blank in it (write --name=value)")
     for key, value in user["environment"].items():
-        if not VARIABLE.fullmatch(str(key)) or "\n" in str(value) or "\0" in str(value):
+        if not VARIABLE.fullmatch(str(key)) or re.search(r"[\n\r\0]", str(value)):
             errors.append(f"environment: {key!r} is no name of a variable, or its value has a line break")
         if str(key).startswith("DOCKERD_ROOTLESS_ROOTLESSKIT_") or key in (DIGEST, "PATH"):
             errors.append(f"environment: {key} is written by this role; use the option of the user that stands for it")
@@ -334,6 +344,7 @@ def plan_removal(plan: dict[str, Any], name: str, state: dict[str, Any]) -> None
     linger = state["made"].get("linger", False) and state["linger"]
     if runs or linger:
         plan["stop"].append({"user": name, "action": "stop" if runs else "none", **({"linger": False} if linger else {})})
+    if runs:
         plan["reasons"].append(f"{name}: stop, because its state is absent. All containers of the user stop; their data is kept")
 
 
@@ -345,7 +356,8 @@ def plan_common(
     state = "present" if present or others else "absent"
     plan["directories"] = [{"path": CONFIGURATION, "state": state}, *plan["directories"]]
     if state == "absent":
-        paths = [UNIT, ENABLED, SHELL_SNIPPET, WRAPPER]
+        # Where no user has a folder, a unit of that name is somebody else's. Folders go last, so a run that was cut off still has one.
+        paths = [UNIT, ENABLED, SHELL_SNIPPET, WRAPPER] if host["configured"] else []
         plan["files"] += [{"path": path, "state": "absent"} for path in paths]
         return
     plan["files"] += [

@@ -67,9 +67,17 @@ def test_client_address_is_kept(docker, host, outside):
 
 def test_root_owns_nothing_below_the_home(host):
     """The home is the user's own."""
-    assert host.check_output(f"find /home/{USER} -uid 0") == ""
+    assert host.check_output(f"find /home/{USER} /home/bob -uid 0") == ""
 
 
 def test_shell_finds_the_daemon(host):
     """DOCKER_HOST is set in a login shell."""
     assert "rootless" in host.check_output(f"runuser -l {USER} -c 'docker info --format {{{{.SecurityOptions}}}}'")
+
+
+def test_second_user_has_a_daemon_of_its_own(host):
+    """Another network driver, a nologin shell, and configuration of its own."""
+    uid = host.user("bob").uid
+    info = host.check_output(f"curl -sS --unix-socket /run/user/{uid}/docker.sock http://docker/info")
+    assert '"Debug":true' in info
+    assert "slirp4netns" in host.check_output("pgrep -u bob -l slirp4netns")

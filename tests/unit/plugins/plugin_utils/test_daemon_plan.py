@@ -1,0 +1,397 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _inspect
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_plan as core
+
+OLD, NEW = ["--host-lo-to-ns-lo"], ["--host-lo-to-ns-lo", "--conf-path"]
+HOST = {
+    "dockerd": "/usr/sbin/dockerd",
+    "dockerd_version": "26.1.5+dfsg1",
+    "launch_script": "/usr/share/docker.io/contrib/dockerd-rootless.sh",
+    "rootlesskit": "/opt/rootlesskit/3.2.0/rootlesskit",
+    "rootlesskit_version": "3.2.0",
+    "pasta": "/usr/bin/pasta",
+    "pasta_options": OLD,
+    "slirp4netns": None,
+    "ephemeral_ports": [32768, 60999],
+    "configured": [],
+    "next_subordinate_id": 231072,
+}
+BARE = {**dict.fromkeys(HOST), "pasta_options": [], "ephemeral_ports": [32768, 60999], "configured": [], "next_subordinate_id": 100000}
+TEXTS = {"unit": "[Unit]\n", "wrapper": "#!/bin/sh\n", "shell": "export DOCKER_HOST\n"}
+SHARED = [core.UNIT, core.ENABLED, core.SHELL_SNIPPET, core.WRAPPER]
+TO_DO = ("errors", "accounts", "subordinate_ids", "packages", "stop", "start", "reasons")
+FRESH = {
+    "exists": True, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {}, "stale": [], "reload_pending": False,
+    "unit": {"active": "no user manager", "fragment": "", "shadows": []}, "environment": None, "daemon_json": None,
+    "running": {"variables": {}},
+}  # fmt: skip
+SHADOW = "/home/alice/.config/systemd/user/docker.service"
+
+
+def user(**options):
+    return core.complete({"name": "alice", **options})
+
+
+def plan(users, host=None, states=None, texts=None, check_mode=False):
+    missing = {declared["name"]: {"exists": False, "made": {}} for declared in users}
+    return core.make_plan(users, {"host": host or HOST, "users": {**missing, **(states or {})}}, texts or TEXTS, check_mode)
+
+
+def to_do(result):
+    """What is left to do besides files, which the module compares by itself."""
+    return {key: result[key] for key in TO_DO if result[key]}
+
+
+def content(result, path):
+    return {file["path"]: file.get("content") for file in result["files"]}[path]
+
+
+def running(result, name="alice"):
+    """The state of a user after a run of this plan, read back from the files that it wrote."""
+    folder = f"{core.CONFIGURATION}/{name}"
+    environment = content(result, f"{folder}/environment")
+    words = dict(word.split("=", 1) for word in shlex.split(environment, comments=True))
+    return {
+        **FRESH, "linger": True, "made": json.loads(content(result, f"{folder}/made.json")),
+        "unit": {"active": "active", "fragment": core.UNIT, "shadows": []},
+        "environment": environment, "daemon_json": content(result, f"{folder}/daemon.json"),
+        "running": {"variables": {name: words.get(name) for name in _inspect.VARIABLES}},
+    }  # fmt: skip
+
+
+def configured(*names, **host):
+    return {**HOST, "configured": list(names), **host}
+
+
+@pytest.mark.parametrize(
+    ("rootlesskit", "pasta", "engine", "options", "port_driver", "wrapper"),
+    [
+        ("2.0.2", OLD, "26.1.5", {}, "implicit", False),
+        ("2.0.2", NEW, "26.1.5", {}, "implicit", True),
+        ("2.3.6", OLD, "26.1.5", {}, "implicit", False),
+        ("2.3.6", NEW, "26.1.5", {}, "implicit", True),
+        ("3.0.2", NEW, "26.1.5", {}, "implicit", True),
+        ("3.1.0", OLD, "26.1.5", {}, "implicit", False),
+        ("3.1.0", NEW, "26.1.5", {}, "pesto", False),
+        ("3.2.0", NEW, "26.1.5+dfsg1", {}, "pesto", False),
+        ("3.3.0", NEW, "26.1.5", {}, "pesto", False),
+        ("3.10.0", NEW, "26.1.5", {}, "pesto", False),
+        # With --ipv6 a plain publish does not start under pesto.
+        ("3.2.0", NEW, "26.1.5", {"ipv6": True}, "implicit", True),
+        # Engines that were not seen to publish through pesto, or seen not to.
+        ("3.2.0", NEW, "20.10.24", {}, "implicit", True),
+        ("3.2.0", NEW, "27.5.1", {}, "implicit", True),
+        ("3.2.0", NEW, "28.5.2", {}, "implicit", True),
+        ("3.2.0", NEW, "29.7.2", {}, "implicit", True),
+        ("3.2.0", NEW, "29.8.0", {}, "pesto", False),
+        ("3.2.0", NEW, "29.10.1", {}, "pesto", False),
+        ("3.2.0", NEW, "library-import", {}, "implicit", True),
+        ("3.2.0", NEW, None, {}, "implicit", True),
+        (None, NEW, "26.1.5", {}, "implicit", True),
+        ("3.2.0", NEW, "26.1.5", {"network_driver": "slirp4netns"}, "builtin", False),
+        # What was asked for is what one gets.
+        ("3.2.0", NEW, "26.1.5", {"port_driver": "implicit"}, "implicit", True),
+        ("3.2.0", NEW, "27.5.1", {"port_driver": "pesto"}, "pesto", False),
+        ("3.2.0", NEW, "26.1.5", {"network_driver": "slirp4netns", "port_driver": "slirp4netns"}, "slirp4netns", False),
+    ],
+)  # fmt: skip
+def test_port_driver_and_wrapper(rootlesskit, pasta, engine, options, port_driver, wrapper):
+    host = {**HOST, "rootlesskit_version": rootlesskit, "pasta_options": pasta, "dockerd_version": engine}
+    declared = user(**options)
+    assert core.resolve_port_driver(declared, host) == port_driver
+    assert core.needs_wrapper(declared, port_driver, host) is wrapper
+
+
+SLIRP = {"network_driver": "slirp4netns", "port_driver": "builtin"}
+
+
+@pytest.mark.parametrize(
+    ("options", "rootlesskit", "pasta", "engine", "texts"),
+    [
+        ({"port_driver": "implicit"}, "2.3.2", OLD, "26.1.5", []),
+        ({"port_driver": "implicit"}, "3.2.0", NEW, "28.5.2", []),
+        ({"port_driver": "implicit"}, "2.0.2", NEW, "26.1.5", ["rootlesskit 2.0.2 is older than 2.3.2"]),
+        ({"port_driver": "implicit"}, "2.3.1", OLD, "26.1.5", ["rootlesskit 2.3.1 is older than 2.3.2"]),
+        ({"port_driver": "pesto"}, "3.1.0", NEW, "26.1.5", []),
+        ({"port_driver": "pesto"}, "3.0.2", NEW, "26.1.5", ["pesto needs rootlesskit 3.1.0, installed is 3.0.2"]),
+        ({"port_driver": "pesto"}, "3.2.0", OLD, "26.1.5", ["pesto needs a pasta that accepts --conf-path, and /usr/bin/pasta does not"]),
+        ({"port_driver": "pesto"}, "3.2.0", NEW, "28.5.2", ["pesto does not work with Docker Engine 28.5.2"]),
+        ({"port_driver": "pesto"}, "2.0.2", OLD, "28.5.2", ["2.0.2 is older", "needs rootlesskit 3.1.0", "--conf-path", "Engine 28.5.2"]),
+        (SLIRP, "2.0.2", [], "28.5.2", []),
+    ],
+)  # fmt: skip
+def test_combinations_known_not_to_work(options, rootlesskit, pasta, engine, texts):
+    host = {**HOST, "rootlesskit_version": rootlesskit, "pasta_options": pasta, "dockerd_version": engine}
+    errors = core.combination_errors(user(**options), options["port_driver"], host)
+    assert len(errors) == len(texts)
+    assert all(text in error and "Remedy: " in error for text, error in zip(texts, errors))
+    assert to_do(plan([user(**options)], host, {"alice": FRESH})).get("errors", []) == [f"alice: {error}" for error in errors]
+
+
+PREFIX = "DOCKERD_ROOTLESS_ROOTLESSKIT_"
+VARIABLES = {"NET": "pasta", "PORT_DRIVER": "implicit", "MTU": "65520", "DISABLE_HOST_LOOPBACK": "true", "FLAGS": ""}
+
+
+@pytest.mark.parametrize(
+    ("options", "wrapper", "differ"),
+    [
+        ({}, False, {}),
+        ({}, True, {"FLAGS": f"--pasta-binary={core.WRAPPER}"}),
+        ({"network_driver": "slirp4netns", "mtu": 1500, "host_loopback": True}, False,
+         {"NET": "slirp4netns", "MTU": "1500", "DISABLE_HOST_LOOPBACK": "false"}),
+        ({"cidr": "10.0.3.0/24", "ipv6": True, "rootlesskit_flags": ["--debug", "--a=b"]}, True,
+         {"FLAGS": f"--pasta-binary={core.WRAPPER} --cidr=10.0.3.0/24 --ipv6 --debug --a=b"}),
+    ],
+)  # fmt: skip
+def test_environment(options, wrapper, differ):
+    expected = {PREFIX + name: value for name, value in {**VARIABLES, **differ}.items()}
+    assert core.environment(user(**options), "implicit", wrapper) == expected
+    more = core.environment(user(**options, environment={"N": 1, "P": "a b"}), "implicit", wrapper)
+    assert more == {**expected, "N": "1", "P": "a b"}
+    assert {*expected, core.DIGEST} == set(_inspect.VARIABLES), "what is compared is what is written"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("", '""'), (1, '"1"'), ("a # %u", '"a # %u"'), ('a"b', r'"a\"b"'), ("a'b", '"a\'b"'), ("$A `b` \\", r'"\$A \`b\` \\"')],
+)
+def test_quoted(value, text):
+    assert core.quoted(value) == text
+
+
+CONFIG = {"debug": True, "data-root": "/srv/a"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "unit", "wrapper", "same"),
+    [
+        ({"A": "1"}, {"data-root": "/srv/a", "debug": False}, "u", "w", True),
+        ({"A": "1"}, {"data-root": "/srv/a"}, "u", "w", True),
+        *[({"A": "1"}, {**CONFIG, key: ["x"]}, "u", "w", True) for key in sorted(core.RELOADABLE)],
+        ({"A": "2"}, CONFIG, "u", "w", False),
+        ({"A": "1", "B": ""}, CONFIG, "u", "w", False),
+        ({"A": "1"}, {**CONFIG, "data-root": "/srv/b"}, "u", "w", False),
+        ({"A": "1"}, {**CONFIG, "log-driver": "journald"}, "u", "w", False),
+        ({"A": "1"}, {"debug": True}, "u", "w", False),
+        ({"A": "1"}, CONFIG, "v", "w", False),
+        ({"A": "1"}, CONFIG, "u", "", False),
+    ],
+)
+def test_digest_changes_with_what_needs_a_restart(variables, config, unit, wrapper, same):
+    assert (core.digest(variables, config, unit, wrapper) == core.digest({"A": "1"}, CONFIG, "u", "w")) is same
+
+
+def test_split_config():
+    assert core.split_config(CONFIG) == ({"debug": True}, {"data-root": "/srv/a"})
+
+
+WANTED = {"NET": "pasta", core.DIGEST: "new"}
+SOUND = {
+    "exists": True, "unit": {"active": "active"}, "stale": [], "reload_pending": False, "environment": "text", "daemon_json": "{}",
+    "running": {"variables": WANTED},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("differ", "action", "reason"),
+    [
+        ({}, "none", ""),
+        ({"exists": False}, "start", "it is new"),
+        ({"unit": {"active": "inactive"}, "stale": ["x"]}, "start", "it is inactive"),
+        ({"unit": {"active": "failed"}}, "start", "it is failed"),
+        ({"unit": {"active": "no user manager"}}, "start", "it is no user manager"),
+        ({"stale": ["dockerd was replaced", "pasta is dead"], "daemon_json": None}, "restart", "dockerd was replaced; pasta is dead"),
+        ({"running": {"variables": {"NET": "slirp4netns", core.DIGEST: "old"}}}, "restart", "NET is 'slirp4netns', declared is 'pasta'"),
+        ({"running": {"variables": {**WANTED, core.DIGEST: "old"}}}, "restart", f"{core.DIGEST} is 'old', declared is 'new'"),
+        ({"running": {"variables": {**WANTED, core.DIGEST: None}}}, "restart", f"{core.DIGEST} is None, declared is 'new'"),
+        ({"environment": "other", "daemon_json": "x"}, "restart", "its environment file was changed since, and nobody knows which text it "
+         "was started with"),
+        ({"environment": None}, "restart", "its environment file was changed since, and nobody knows which text it was started with"),
+        ({"daemon_json": '{"debug": true}'}, "reload", "daemon.json changed in keys that a reload takes up"),
+        ({"daemon_json": None}, "reload", "daemon.json changed in keys that a reload takes up"),
+        ({"reload_pending": True}, "reload", "daemon.json changed in keys that a reload takes up"),
+    ],
+)  # fmt: skip
+def test_unit_action(differ, action, reason):
+    assert core.unit_action(WANTED, "text", "{}", {**SOUND, **differ}) == (action, reason)
+
+
+def test_bare_host_is_told_what_is_missing():
+    result = plan([user(), user(name="bob", port_driver="pesto")], BARE)
+    wanted = ("dockerd", "launch script", "rootlesskit", "pasta")
+    assert [error.split(" is not")[0] for error in result["errors"]] == [f"{name}: {what}" for name in ("alice", "bob") for what in wanted]
+    assert to_do(result).keys() == {"errors"}
+
+
+def test_check_mode_on_a_bare_host_predicts_what_does_not_depend_on_programs():
+    result = plan([user(), user(name="bob", port_driver="pesto")], BARE, check_mode=True)
+    assert result["errors"] == []
+    assert result["resolved"] == {"alice": "implicit", "bob": "pesto"}
+    assert [account["name"] for account in result["accounts"]] == ["alice", "bob"]
+    assert result["start"] == [{"user": name, "action": "start", "linger": True} for name in ("alice", "bob")]
+    assert {file["path"] for file in result["files"]} >= {"/etc/rootless-docker/alice/daemon.json", core.UNIT, core.ENABLED}
+    assert all(not file.get("validate") for file in result["files"]), "there is no dockerd to ask"
+
+
+def test_slirp4netns_needs_no_pasta():
+    missing = {**HOST, "pasta": None, "pasta_options": []}
+    declared = user(network_driver="slirp4netns")
+    assert plan([declared], missing)["packages"] == ["slirp4netns"]
+    assert plan([declared, user(name="bob", **SLIRP)], missing)["packages"] == ["slirp4netns"]
+    assert plan([declared], {**missing, "slirp4netns": "/usr/bin/slirp4netns"})["packages"] == []
+    assert plan([user()])["packages"] == []
+
+
+def test_first_run():
+    result = plan([user(daemon_config={"debug": True})])
+    assert to_do(result) == {
+        "accounts": [{"name": "alice", "shell": "/bin/bash"}],
+        "start": [{"user": "alice", "action": "start", "linger": True}],
+        "reasons": ["alice: start, because it is new"],
+    }
+    folder = "/etc/rootless-docker/alice"
+    assert result["directories"] == [{"path": core.CONFIGURATION, "state": "present"}, {"path": folder, "exclusive": True}]
+    assert [file["path"] for file in result["files"]][:3] == [f"{folder}/{name}" for name in ("environment", "daemon.json", "made.json")]
+    assert result["files"][1]["validate"] == ["/usr/sbin/dockerd", "--validate", "--config-file=%s"]
+    assert content(result, f"{folder}/made.json") == '{\n  "linger": true\n}\n'
+    assert result["files"][3:] == [
+        {"path": core.UNIT, "content": TEXTS["unit"]},
+        {"path": core.ENABLED, "target": core.UNIT},
+        {"path": core.SHELL_SNIPPET, "content": TEXTS["shell"]},
+        {"path": core.WRAPPER, "state": "absent"},
+    ]
+    assert plan([user()], texts={**TEXTS, "shell": ""})["files"][5] == {"path": core.SHELL_SNIPPET, "state": "absent"}
+
+
+DECLARED = [
+    {},
+    {"rootlesskit_flags": ["--debug"], "environment": {"HTTPS_PROXY": 'http://a:"b"\\c@proxy'}, "cidr": "10.0.3.0/24"},
+    {"network_driver": "slirp4netns", "daemon_config": {"debug": True, "data-root": "/srv"}},
+    {"port_driver": "implicit"},
+]
+
+
+@pytest.mark.parametrize("options", DECLARED)
+@pytest.mark.parametrize("pasta", [OLD, NEW])
+def test_sound_host_needs_nothing(options, pasta):
+    host = configured("alice", pasta_options=pasta, slirp4netns="/usr/bin/slirp4netns")
+    first = plan([user(**options)], host, {"alice": FRESH})
+    assert [entry["action"] for entry in first["start"]] == ["start"]
+    second = plan([user(**options)], host, {"alice": running(first)})
+    assert to_do(second) == {}
+    assert (second["files"], second["directories"]) == (first["files"], first["directories"])
+
+
+def test_lingering_that_was_there_before_is_not_ours():
+    result = plan([user()], states={"alice": {**FRESH, "linger": True}})
+    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {"linger": False}
+    assert result["start"] == [{"user": "alice", "action": "start"}]
+
+
+def test_lingering_alone_is_put_back():
+    state = {**running(plan([user()])), "linger": False}
+    assert to_do(plan([user()], configured("alice"), {"alice": state})) == {"start": [{"user": "alice", "action": "none", "linger": True}]}
+
+
+@pytest.mark.parametrize(
+    ("options", "actions", "text"),
+    [
+        ({"mtu": 1500}, ["restart"], f"alice: restart, because {PREFIX}MTU is '65520', declared is '1500'. A restart of RootlessKit stops"),
+        ({"environment": {"A": "b"}}, ["restart"], f"alice: restart, because {core.DIGEST} is "),
+        ({"daemon_config": {"data-root": "/srv"}}, ["restart"], f"alice: restart, because {core.DIGEST} is "),
+        ({"daemon_config": {"debug": True}}, ["reload"], "alice: reload, because daemon.json changed"),
+        ({"shell": "/bin/sh"}, [], ""),
+    ],
+)
+def test_changed_declaration(options, actions, text):
+    result = plan([user(**options)], configured("alice"), {"alice": running(plan([user()]))})
+    assert [entry["action"] for entry in result["start"]] == actions
+    assert "".join(result["reasons"]).startswith(text)
+
+
+def test_wrapper_is_there_for_whom_it_is_needed():
+    host = configured("alice", "bob", pasta_options=NEW)
+    declared = [user(port_driver="implicit"), user(name="bob")]
+    result = plan(declared, host)
+    assert result["files"][-1] == {"path": core.WRAPPER, "content": TEXTS["wrapper"], "mode": "0755"}
+    # Users who are not in the list may need it; without them it goes.
+    assert core.WRAPPER not in {file["path"] for file in plan(declared[1:], host)["files"]}
+    assert plan(declared[1:], configured("bob", pasta_options=NEW))["files"][-1] == {"path": core.WRAPPER, "state": "absent"}
+    # Its text stands in the digest of those who use it, and of no others.
+    states = {name: running(result, name) for name in ("alice", "bob")}
+    changed = plan(declared, host, states, {**TEXTS, "wrapper": "#!/bin/sh\n# new\n"})
+    assert changed["start"] == [{"user": "alice", "action": "restart"}]
+
+
+def test_subordinate_ids_of_two_users_do_not_overlap():
+    few = {**FRESH, "subuid_count": 0, "subgid_count": 0}
+    states = {"alice": few, "bob": FRESH, "carol": {**few, "subuid_count": 65536}, "dave": {**few, "subgid_count": 65535}}
+    entries = plan([user(name=name) for name in [*states, "erin"]], states=states)["subordinate_ids"]
+    # An account that is still to be made gets its own from useradd.
+    assert [entry["name"] for entry in entries] == ["alice", "carol", "dave"]
+    ranges = [tuple(map(int, entry["range"].split("-"))) for entry in entries]
+    assert ranges[0][0] == HOST["next_subordinate_id"]
+    assert all(last - first + 1 == 65536 for first, last in ranges)
+    assert all(last < first for (_first, last), (first, _last) in zip(ranges, ranges[1:]))
+
+
+def test_shadowed_unit_is_an_error_of_that_user():
+    shadowed = {**FRESH, "unit": {"active": "active", "fragment": SHADOW, "shadows": [SHADOW]}}
+    (error,) = plan([user(), user(name="bob")], states={"alice": shadowed, "bob": FRESH})["errors"]
+    assert error.startswith(f"alice: the unit in force is {SHADOW}, which hides {core.UNIT}. ")
+    assert "Remedy: as alice, `systemctl --user disable --now docker.service`" in error
+
+
+STOPPED = {"active": "inactive", "fragment": core.UNIT, "shadows": []}
+
+
+@pytest.mark.parametrize(
+    ("title", "differ", "stop"),
+    [
+        ("runs, lingering is ours", {}, [{"user": "alice", "action": "stop", "linger": False}]),
+        ("runs, lingering was there before", {"made": {"linger": False}}, [{"user": "alice", "action": "stop"}]),
+        ("runs, record lost", {"made": {}}, [{"user": "alice", "action": "stop"}]),
+        ("comes and goes", {"linger": False, "unit": {**STOPPED, "active": "activating"}}, [{"user": "alice", "action": "stop"}]),
+        ("stopped, lingers", {"unit": STOPPED}, [{"user": "alice", "action": "none", "linger": False}]),
+        ("stopped", {"unit": STOPPED, "linger": False}, []),
+        ("failed", {"unit": {**STOPPED, "active": "failed"}, "linger": False}, []),
+        ("no manager", {"unit": FRESH["unit"], "linger": False}, []),
+        ("the user's own unit", {"unit": {"active": "active", "fragment": SHADOW, "shadows": [SHADOW]}, "made": {}}, []),
+        ("no account", {"exists": False}, []),
+    ],
+)
+def test_absent(title, differ, stop):
+    result = plan([user(state="absent")], configured("alice"), {"alice": {**running(plan([user()])), **differ}})
+    assert result["stop"] == stop, title
+    stops = any(entry["action"] == "stop" for entry in stop)
+    assert result["reasons"] == ["alice: stop, because its state is absent. All containers of the user stop; their data is kept"] * stops
+    assert {"path": "/etc/rootless-docker/alice", "state": "absent"} in result["directories"]
+    assert not to_do(result).keys() & {"errors", "accounts", "subordinate_ids", "packages", "start"}
+
+
+@pytest.mark.parametrize(
+    ("title", "declared", "host", "common", "removed"),
+    [
+        ("one of two", [user(), user(name="bob", state="absent")], configured("alice", "bob"), "present", [core.WRAPPER]),
+        ("one of two, the other not in the list", [user(state="absent")], configured("alice", "bob"), "present", []),
+        ("the last", [user(state="absent")], configured("alice"), "absent", SHARED),
+        ("the last two", [user(state="absent"), user(name="bob", state="absent")], configured("alice", "bob"), "absent", SHARED),
+        # Somebody else's docker.service may lie there: it is not ours to remove.
+        ("one who never was", [user(state="absent")], HOST, "absent", []),
+        ("nobody", [], HOST, "absent", []),
+        ("nobody in the list", [], configured("alice"), "present", []),
+    ],
+)
+def test_what_users_share_goes_with_the_last(title, declared, host, common, removed):
+    result = plan(declared, host)
+    assert result["directories"][0] == {"path": core.CONFIGURATION, "state": common}, title
+    assert [file["path"] for file in result["files"] if file.get("state") == "absent"] == removed, title
+    assert result["errors"] == []
