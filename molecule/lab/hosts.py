@@ -17,7 +17,22 @@ from pathlib import Path
 
 import images
 import network
-from settings import BRIDGE, FIRST_HOST, GATEWAY, LAST_HOST, LIBRARY, PREFIX, RUN, SSH_KEY, SSH_OPTIONS, LabError, process_start, run, step
+from settings import (
+    BRIDGE,
+    FIRST_HOST,
+    GATEWAY,
+    JOURNALS,
+    LAST_HOST,
+    LIBRARY,
+    PREFIX,
+    RUN,
+    SSH_KEY,
+    SSH_OPTIONS,
+    LabError,
+    process_start,
+    run,
+    step,
+)
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 HOST0 = "[Match]\nName=host0\n[Network]\nAddress={address}/24\nGateway={gateway}\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n"
@@ -120,10 +135,18 @@ def cgroup(name: str) -> Path:
     raise LabError("no cgroup2 file system is mounted on this machine; the lab's hosts need one")
 
 
+def remember(host: Host) -> None:
+    """Write the record by which another run finds this host."""
+    host.record.parent.mkdir(parents=True, exist_ok=True)
+    host.record.write_text(json.dumps(dataclasses.asdict(host)))
+
+
 def boot(host: Host) -> None:
     """Start nspawn in a session and a cgroup of its own."""
     group = cgroup(host.name)
     group.mkdir(exist_ok=True)
+    # Before the start: a run that dies in between is swept by what the cgroup holds.
+    remember(host)
     argv = [
         "sh", "-c", SUPERVISE, str(group),
         "systemd-nspawn", "--quiet", "-D", str(host.root), "-M", host.name, "--register=no", "--keep-unit", "--boot",
@@ -137,8 +160,7 @@ def boot(host: Host) -> None:
         )
     host.pid = process.pid
     host.start = process_start(process.pid) or ""
-    host.record.parent.mkdir(parents=True, exist_ok=True)
-    host.record.write_text(json.dumps(dataclasses.asdict(host)))
+    remember(host)
 
 
 def wait_for_ssh(host: Host) -> None:
@@ -154,6 +176,13 @@ def wait_for_ssh(host: Host) -> None:
     raise LabError(f"{host.name}: no ssh {BOOT_TIMEOUT} s after the boot. Last lines of its console:\n" + "\n".join(console))
 
 
+def keep_journal(host: Host) -> None:
+    """Save what the host's units wrote: a scenario that failed is gone by the time somebody wants to know why."""
+    JOURNALS.mkdir(parents=True, exist_ok=True)
+    with (JOURNALS / f"{host.name}.log").open("w") as target, contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run(host.ssh("journalctl --boot --no-pager"), stdin=subprocess.DEVNULL, stdout=target, timeout=10, check=False)
+
+
 def descendants(pid: int) -> list[int]:
     """A process's children and theirs."""
     try:
@@ -167,6 +196,7 @@ def stop(host: Host) -> None:
     """End a host and remove what it left: process, cgroup, root file system, record."""
     with step(f"ending {host.name}"):
         if host.alive:
+            keep_journal(host)
             # The shell, nspawn and the host's init. After a SIGKILL of nspawn alone, init would be orphaned and keep the interface;
             # and first of all a clean poweroff is asked for.
             processes = {pid: process_start(pid) for pid in [host.pid, *descendants(host.pid)[:2]]}

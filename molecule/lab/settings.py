@@ -16,6 +16,8 @@ from pathlib import Path
 RUN = Path("/run/portside-lab")
 LIBRARY = Path("/var/lib/portside-lab")
 CACHE = Path(os.environ.get("PORTSIDE_LAB_CACHE", "/var/cache/portside-lab"))
+# What the units of ended hosts wrote, one file a host.
+JOURNALS = CACHE / "journals"
 
 BRIDGE = "rdlab0"
 # RFC 2544 sets this block aside for tests between hosts: nobody's own network is in it.

@@ -31,7 +31,7 @@ _value:
   elements: str
 """
 
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_plan import input_errors
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import input_errors
 
 
 class FilterModule:

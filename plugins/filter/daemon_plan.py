@@ -25,6 +25,10 @@ options:
     description: The rendered C(unit), C(wrapper) and C(shell) snippet; an empty C(shell) stands for none.
     type: dict
     required: true
+  replace_unit:
+    description: Whether a unit at the role's path that is not the role's may be replaced.
+    type: bool
+    default: false
   check_mode:
     description: Whether programs may be missing because another role did not really install them.
     type: bool
@@ -40,7 +44,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(errors), combinations that are known not to work here, each with its reason and remedy.
+    - C(errors), combinations that are known not to work here, each with its reason and remedy; nothing may be done then.
+    - C(left_out), users who cannot be served while the others are, and why; C(notes), what is worth knowing.
     - C(accounts), C(subordinate_ids), C(packages), C(stop), C(directories), C(files) and C(start), what each task has to do.
     - C(reasons), one line for each unit that is touched, and C(resolved), the port driver of each user.
   type: dict

@@ -33,7 +33,7 @@ _value:
   elements: dict
 """
 
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_plan import complete
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import complete
 
 
 class FilterModule:

@@ -28,7 +28,6 @@ class HostAddress:
 
     address: str
     scope: int
-    interface_index: int
 
     @property
     def family(self) -> int:
@@ -45,12 +44,12 @@ def parse_addresses(data: bytes) -> tuple[list[HostAddress], bool]:
         if kind in (_NLMSG_DONE, _NLMSG_ERROR) or length < _HEADER.size or offset + length > len(data):
             return found, True
         if kind == _RTM_NEWADDR and length >= _HEADER.size + _ADDRESS.size:
-            _family, _prefix, _flags, scope, index = _ADDRESS.unpack_from(data, offset + _HEADER.size)
+            _family, _prefix, _flags, scope, _index = _ADDRESS.unpack_from(data, offset + _HEADER.size)
             raw = _attributes(data[offset + _HEADER.size + _ADDRESS.size : offset + length])
             # On a point-to-point link ADDRESS is the peer's and LOCAL is ours.
             local = raw.get(_IFA_LOCAL) or raw.get(_IFA_ADDRESS)
             if local and len(local) in (4, 16):
-                found.append(HostAddress(str(ipaddress.ip_address(local)), scope, index))
+                found.append(HostAddress(str(ipaddress.ip_address(local)), scope))
         offset += (length + 3) & ~3
     return found, False
 

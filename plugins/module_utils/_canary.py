@@ -4,8 +4,8 @@
 """Throw-away containers without an image, which answer on published ports and probe from inside.
 
 The image is a few folders and links and the canary's program; the host's /usr, bound read-only, brings the interpreter.
-Everything that is made carries the run's label, and is found again by that label: so it goes also when the run that
-made it was killed between two calls.
+Everything that is made is found again by what it is called: so it goes also when the run that made it was killed between
+two calls. A label alone is no proof: containers inherit those of their image, whoever made that.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import io
 import json
 import os
 import random
+import re
 import sys
 import tarfile
 import time
@@ -22,12 +23,17 @@ from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server, _probe
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
-from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError
-from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import read_process, read_text
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError, clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import read_process, read_text, whole_number
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
 LABEL = "portside.rootless_docker.canary"
 MAKER_LABEL = "portside.rootless_docker.canary_maker"
+REPOSITORY = "portside-canary"
+"""Repository of the images, whose tag is the run's id, and the beginning of the containers' names."""
+RUN_ID = "[0-9a-f]{12}"
+SWEEP_SECONDS = 1.0
+"""Seconds that leftovers get to go; one that somebody's own container keeps would cost the whole run otherwise."""
 GRACE = 5.0
 """Seconds that a canary outlives its run's deadline at most."""
 
@@ -64,10 +70,9 @@ class Maker:
     @classmethod
     def parse(cls, text: Any) -> Maker | None:
         """From a label's value; None when it is not one."""
-        fields = text.split(":") if isinstance(text, str) and len(text) < 200 else []
-        if len(fields) != 5 or not all(fields[i].isdigit() for i in (0, 1, 2, 4)):
-            return None
-        return cls(int(fields[0]), int(fields[1]), int(fields[2]), fields[3], int(fields[4]))
+        number = "([0-9]{1,15})"
+        found = re.fullmatch(f"{number}:{number}:{number}:([0-9a-f-]{{1,36}}):{number}", text) if isinstance(text, str) else None
+        return cls(int(found[1]), int(found[2]), int(found[3]), found[4], int(found[5])) if found else None
 
 
 def this_maker(seconds: float) -> Maker:
@@ -91,6 +96,44 @@ def is_stale(maker: Maker, now: Maker, seconds_since_boot: float, start_of_pid: 
         # With hidepid, other users' processes cannot be seen: being invisible is not being gone.
         return False
     return start_of_pid != maker.start
+
+
+@dataclass(frozen=True)
+class Made:
+    """A container or an image that a run made and that is still there.
+
+    :ivar path: in the Engine's API.
+    """
+
+    run_id: str
+    maker: Maker
+    path: str
+
+
+def _match(pattern: str, values: Any) -> re.Match[str] | None:
+    found = (re.fullmatch(pattern, value) for value in (values if isinstance(values, list) else []) if isinstance(value, str))
+    return next((match for match in found if match), None)
+
+
+def _made(entry: dict[str, Any], run_id: str, path: str) -> Made | None:
+    labels = entry.get("Labels")
+    labels = labels if isinstance(labels, dict) else {}
+    maker = Maker.parse(labels.get(MAKER_LABEL))
+    return Made(run_id, maker, path) if maker and labels.get(LABEL) == run_id else None
+
+
+def made_container(entry: dict[str, Any]) -> Made | None:
+    """An entry of the Engine's list of containers, if it has a canary's name, image and labels; None for everybody else's."""
+    found = _match(f"/({REPOSITORY}-({RUN_ID})-[a-z0-9]+)", entry.get("Names"))
+    if not found or entry.get("Image") != f"{REPOSITORY}:{found[2]}":
+        return None
+    return _made(entry, found[2], f"/containers/{found[1]}")
+
+
+def made_image(entry: dict[str, Any]) -> Made | None:
+    """The same of an image, which must have a canary's tag and labels."""
+    found = _match(f"{REPOSITORY}:({RUN_ID})", entry.get("RepoTags"))
+    return _made(entry, found[1], f"/images/{REPOSITORY}:{found[1]}") if found else None
 
 
 def image_archive() -> bytes:
@@ -146,7 +189,7 @@ class Canaries:
     """The canary containers of one run.
 
     :param engine: the user's Engine.
-    :param run_id: names the run.
+    :param run_id: names the run, 12 hexadecimal digits.
     :param nonce: the secret of the run's answers.
     :param deadline: of the run; the containers end by themselves soon after it.
     """
@@ -158,54 +201,47 @@ class Canaries:
         self._deadline = deadline
         self._python = python
         self._maker = this_maker(deadline.remaining())
-        self._image = ""
-        self.failures: dict[str, str] = {}
+        self._image = f"{REPOSITORY}:{run_id}"
 
     def _labels(self) -> dict[str, str]:
         return {LABEL: self._id, MAKER_LABEL: self._maker.text()}
 
-    def sweep(self) -> int:
-        """Remove what earlier runs left whose process is gone; the number of things removed."""
-        stale = set()
+    def sweep(self) -> None:
+        """Remove what earlier runs left whose process is gone."""
         boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
-        for entry in self._engine.containers(True, LABEL) + self._images(LABEL):
-            labels = entry.get("Labels")
-            labels = labels if isinstance(labels, dict) else {}
-            maker = Maker.parse(labels.get(MAKER_LABEL))
-            run_id = labels.get(LABEL)
-            if maker is None or not isinstance(run_id, str) or run_id == self._id:
-                continue
-            process = read_process(maker.pid)
-            if is_stale(maker, self._maker, boottime, process.start if process else None):
-                stale.add(run_id)
-        return sum(self._remove_run(run_id, self._deadline) for run_id in stale)
+        stale = []
+        for made in self._still_there():
+            process = read_process(made.maker.pid)
+            if is_stale(made.maker, self._maker, boottime, process.start if process else None):
+                stale.append(made)
+        self._remove(stale, self._deadline.within(SWEEP_SECONDS))
 
-    def _images(self, label: str) -> list[dict[str, Any]]:
-        found = self._engine.get("/images/json", {"filters": {"label": [label]}}, kind=list)
-        return [entry for entry in found if isinstance(entry, dict)]
+    def _still_there(self) -> list[Made]:
+        """What runs of this check made, containers first."""
+        containers = [made_container(entry) for entry in self._engine.containers(True, LABEL)]
+        images = [made_image(entry) for entry in self._engine.images(REPOSITORY)]
+        return [made for made in containers + images if made]
 
     def make_image(self) -> None:
         """Import the image.
 
         :raises EngineError: the Engine refused; :class:`HttpError`: no usable answer.
         """
+        # It says 200 before it has begun: a failure comes in the body.
         answer = self._engine.call(
             "POST",
-            "/images/create?fromSrc=-&" + "&".join(f"changes=LABEL%20{k}={v}" for k, v in self._labels().items()),
+            f"/images/create?fromSrc=-&repo={REPOSITORY}&tag={self._id}&"
+            + "&".join(f"changes=LABEL%20{k}={v}" for k, v in self._labels().items()),
             body=image_archive(),
             content_type="application/x-tar",
         )
         for line in answer.body.decode("utf-8", "replace").splitlines():
             try:
                 status = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(status, dict) and isinstance(status.get("error"), str):
-                raise EngineError(answer.status, status["error"][:600], "POST /images/create")
-            if isinstance(status, dict) and str(status.get("status", "")).startswith("sha256:"):
-                self._image = str(status["status"])
-        if not self._image:
-            raise HttpError("garbled", "the Engine imported the canary's image and did not name it")
+                raise EngineError(answer.status, clean(status["error"], 600), "POST /images/create")
 
     def start(self, role: str, task: dict[str, Any], network: str | None, bindings: dict[str, list[dict[str, str]]]) -> str:
         """Create and start one canary container.
@@ -233,7 +269,7 @@ class Canaries:
         created = self._engine.call(
             "POST",
             "/containers/create",
-            {"name": f"portside-canary-{self._id}-{role}"},
+            {"name": f"{REPOSITORY}-{self._id}-{role}"},
             {
                 "Image": self._image,
                 "Cmd": [self._python, "-I", "-S", "-B", f"/{_FOLDER}/main.py", json.dumps(program)],
@@ -243,7 +279,7 @@ class Canaries:
             },
         ).json()
         identity = created.get("Id") if isinstance(created, dict) else None
-        if not isinstance(identity, str) or not identity.isalnum():
+        if not isinstance(identity, str) or not re.fullmatch("[0-9a-f]{12,64}", identity):
             raise HttpError("garbled", "the Engine created the canary and did not name it")
         self._engine.call("POST", f"/containers/{identity}/start")
         return identity
@@ -255,9 +291,9 @@ class Canaries:
         found: dict[str, list[int]] = {}
         for port, entries in (ports if isinstance(ports, dict) else {}).items():
             for entry in entries if isinstance(entries, list) else []:
-                number = str(entry.get("HostPort", "")) if isinstance(entry, dict) else ""
-                if number.isdigit() and 0 < int(number) < 65536:
-                    found.setdefault(port, []).append(int(number))
+                number = whole_number(str(entry.get("HostPort", ""))) if isinstance(entry, dict) else None
+                if number is not None and 0 < number < 65536:
+                    found.setdefault(port, []).append(number)
         return found
 
     def result(self, identity: str, deadline: Deadline) -> dict[str, list[Any]] | None:
@@ -271,7 +307,7 @@ class Canaries:
             if end:
                 try:
                     found = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     return None
                 return found if isinstance(found, dict) else None
             if deadline.remaining() < 0.1:
@@ -279,28 +315,30 @@ class Canaries:
             time.sleep(0.05)
 
     def remove(self, deadline: Deadline) -> None:
-        """Remove everything of this run."""
-        self._remove_run(self._id, deadline)
+        """Remove everything of this run.
 
-    def _remove_run(self, run_id: str, deadline: Deadline) -> int:
-        count = 0
-        selector = f"{LABEL}={run_id}"
-        for entry in self._engine.containers(True, selector):
-            count += self._delete(f"/containers/{entry.get('Id')}", {"force": "1", "v": "1"}, deadline)
-        for entry in self._images(selector):
+        :raises EngineError: something is still there at the deadline; :class:`HttpError`: no usable answer.
+        """
+        error = self._remove([made for made in self._still_there() if made.run_id == self._id], deadline)
+        if error is not None:
+            raise error
+
+    def _remove(self, things: list[Made], deadline: Deadline) -> EngineError | None:
+        """Remove these; what the Engine said last about one that stayed."""
+        last = None
+        for thing in things:
             # The image is in use until the Engine has let go of the container.
-            while not self._delete(f"/images/{entry.get('Id')}", {"force": "1"}, deadline):
-                if deadline.remaining() < 0.1:
-                    break
+            while (error := self._delete(thing.path, deadline)) and deadline.remaining() > 0.1:
                 time.sleep(0.05)
-            else:
-                count += 1
-        return count
+            last = error or last
+        return last
 
-    def _delete(self, path: str, query: dict[str, Any], deadline: Deadline) -> bool:
-        """Whether it is gone."""
+    def _delete(self, path: str, deadline: Deadline) -> EngineError | None:
+        """None when it is gone."""
+        # Never by force for an image: the tag would go, and an image in use would stay, without a name to find it by.
+        query = {"force": "1", "v": "1"} if path.startswith("/containers/") else None
         try:
             self._engine.call("DELETE", path, query, deadline=deadline)
         except EngineError as error:
-            return error.status == 404
-        return True
+            return None if error.status == 404 else error
+        return None

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server
-from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import LABEL, Canaries, interpreter, pick_ports
+from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import Canaries, interpreter, made_container, pick_ports
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
     ANSWERED,
     ANSWERS,
@@ -155,7 +155,7 @@ class Check:
     def _measure(self, canaries: Canaries) -> None:
         self._try("leftover", canaries.sweep)
         containers = self._engine.containers() if self._want_containers else []
-        foreign, self.untested = container_ports([c for c in containers if not _is_canary(c)])
+        foreign, self.untested = container_ports([c for c in containers if made_container(c) is None])
         listeners = read_listeners()
         published = self._put_up(canaries, {listener.port for listener in listeners})
         self._cells = host_cells(published, self._addresses) + host_cells(foreign, self._addresses)
@@ -326,10 +326,10 @@ class Check:
 
     def _conclude(self) -> tuple[list[Cell], Evidence]:
         unsound = not self._cells or any(cell.verdict != "pass" for cell in self._cells)
-        spare = Deadline(max(self._deadline.remaining(), 0.0))
-        if unsound and not spare.expired():
-            self._facts["unit_state"] = unit_state(self._account, spare)
-            self._facts.update(pasta_facts(self._facts.get("pasta_path"), self._facts.get("pasta_argv", ()), self._account, spare))
+        if unsound and not self._deadline.expired():
+            path, argv = self._facts.get("pasta_path"), self._facts.get("pasta_argv", ())
+            self._facts["unit_state"] = unit_state(self._account, self._deadline)
+            self._facts.update(pasta_facts(path, argv, self._account, self._deadline))
         evidence = Evidence(
             user=self._account.pw_name,
             uid=self._account.pw_uid,
@@ -343,11 +343,6 @@ class Check:
             **self._facts,
         )
         return self._cells, evidence
-
-
-def _is_canary(container: dict[str, Any]) -> bool:
-    labels = container.get("Labels")
-    return isinstance(labels, dict) and LABEL in labels
 
 
 def _held_by_other(cell: Cell, holder: Holder) -> Cell:

@@ -180,6 +180,10 @@ def outcome_of(event: str, data: bytes, expected: bytes | None) -> tuple[str, st
 MARKS = {PASS: "ok", FAIL: "FAIL", INCONCLUSIVE: "?"}
 
 
+def _entry(cell: Cell) -> str:
+    return f"{cell.outcome or 'not tried'} {MARKS[cell.verdict]}"
+
+
 def _grid(cells: list[Cell], corner: str) -> list[str]:
     """Vantage points down, things across."""
     things = list(dict.fromkeys(cell.thing for cell in cells))
@@ -190,7 +194,7 @@ def _grid(cells: list[Cell], corner: str) -> list[str]:
         row = [vantage]
         for thing in things:
             cell = by_place.get((vantage, thing))
-            row.append(f"{cell.outcome or 'not tried'} {MARKS[cell.verdict]}" if cell else "-")
+            row.append(_entry(cell) if cell else "-")
         rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
@@ -201,20 +205,40 @@ HEADINGS = (
     ("container", "Published ports of running containers", "from"),
     ("host_loopback", "The host's own loopback, from inside (must not answer)", "from"),
 )
-MAX_COLUMNS = 6
+MAX_WIDTH = 140
+"""Characters of a line, unless one column alone is wider."""
+LEGEND = "silent ok: the container took the connection and waits to be spoken to, so the way is open; its service was not asked."
+
+
+def _pages(cells: list[Cell]) -> list[list[Cell]]:
+    """The cells of a table, cut into parts whose columns fit side by side."""
+    first = max((len(cell.vantage) for cell in cells), default=0)
+    columns: dict[str, int] = {}
+    for cell in cells:
+        columns[cell.thing] = max(columns.get(cell.thing, len(cell.thing)), len(_entry(cell)))
+    pages: list[set[str]] = []
+    used = MAX_WIDTH
+    for thing, width in columns.items():
+        if used + 2 + width > MAX_WIDTH:
+            pages.append(set())
+            used = first
+        pages[-1].add(thing)
+        used += 2 + width
+    return [[cell for cell in cells if cell.thing in page] for page in pages]
 
 
 def table(cells: list[Cell]) -> list[str]:
     """The truth table, as lines for a person.
 
-    Each entry is an outcome and C(ok), C(FAIL) or C(?) (inconclusive). A table with more columns than fit is continued below.
+    Each entry is an outcome and C(ok), C(FAIL) or C(?) (inconclusive). A table with more columns than fit is continued below. A last line
+    says what an entry means that does not explain itself, where there is such a one.
     """
     lines: list[str] = []
     for group, heading, corner in HEADINGS:
         mine = [cell for cell in cells if cell.group == group]
-        things = list(dict.fromkeys(cell.thing for cell in mine))
-        for start in range(0, len(things), MAX_COLUMNS):
-            shown = set(things[start : start + MAX_COLUMNS])
-            lines += ([""] if lines else []) + [heading if start == 0 else heading + " (continued)"]
-            lines += _grid([cell for cell in mine if cell.thing in shown], corner)
+        for number, page in enumerate(_pages(mine)):
+            lines += ([""] if lines else []) + [heading if number == 0 else heading + " (continued)"]
+            lines += _grid(page, corner)
+    if any(cell.group == "container" and cell.proof == OPEN and cell.verdict == PASS for cell in cells):
+        lines += ["", LEGEND]
     return lines

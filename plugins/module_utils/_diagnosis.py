@@ -10,6 +10,7 @@ To add a cause: write one function and one line in RULES, and one case in the te
 
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
@@ -186,7 +187,7 @@ def _ephemeral(e: Evidence, cells: list[Cell]) -> Explained | None:
     first, last = e.ephemeral
     mine = [c for c in _dead(cells) if first <= c.port <= last and holder_of(e.holders, c.address, c.port) is None]
     ports = option_value(e.pasta_argv, "--tcp-ports", "-t") or ""
-    explicit = any(argument == "-t" or (argument.startswith("-t") and argument[2:3].isdigit()) for argument in e.pasta_argv)
+    explicit = any(argument == "-t" or re.match("-t[0-9]", argument) for argument in e.pasta_argv)
     if not mine or e.port_driver != "implicit" or e.pasta_skips_ephemeral is False or explicit or ports not in ("auto", ""):
         return None
     return Explained(

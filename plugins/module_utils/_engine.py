@@ -117,6 +117,11 @@ class Engine:
             query["filters"] = {"label": [label]}
         return [entry for entry in self.get("/containers/json", query, kind=list) if isinstance(entry, dict)]
 
+    def images(self, repository: str) -> list[dict[str, Any]]:
+        """The Engine's list of images with a tag in this repository; entries that are no objects are left out."""
+        found = self.get("/images/json", {"filters": {"reference": [f"{repository}:*"]}}, kind=list)
+        return [entry for entry in found if isinstance(entry, dict)]
+
 
 def parse_version(text: Any) -> tuple[int, ...]:
     """The leading numbers of a version: C(v3.2.0-rc.1) gives (3, 2, 0). Empty when there are none."""

@@ -14,7 +14,6 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import FLAG
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Holder
-from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import SEARCH_PATH, run
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import (
     DaemonProcesses,
     Listener,
@@ -24,8 +23,11 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs i
     read_process,
     read_text,
     socket_owners,
+    whole_number,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._rootlesskit import get_info, has_detached_netns, read_child_pid
+from ansible_collections.portside.rootless_docker.plugins.module_utils._run import SEARCH_PATH, run
+from ansible_collections.portside.rootless_docker.plugins.module_utils._system_state import accepts_option
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
 API_SECONDS = 2.0
@@ -35,7 +37,7 @@ PROGRAM_SECONDS = 2.0
 def sysctl_numbers(name: str) -> list[int]:
     """The numbers of one sysctl, given as a path below /proc/sys; empty when it cannot be read."""
     words = (read_text(f"/proc/sys/{name}", 256) or "").split()
-    return [int(word) for word in words if word.isdigit()]
+    return [number for number in map(whole_number, words) if number is not None]
 
 
 def kernel_facts() -> dict[str, Any]:
@@ -79,10 +81,23 @@ def daemon_facts(account: pwd.struct_passwd, deadline: Deadline) -> tuple[Daemon
     return processes, facts
 
 
+class _NotRun(Exception):
+    """A program could not be run to its end."""
+
+
 def knows_option(path: str, option: str, account: pwd.struct_passwd, deadline: Deadline) -> bool | None:
-    """Whether a pasta knows an option: judged by its exit status, run as the user. None when it cannot be run."""
-    finished = run([path, option, "--version"], deadline.within(PROGRAM_SECONDS), uid=account.pw_uid, gid=account.pw_gid)
-    return None if finished.status is None or finished.status < 0 else finished.status == 0
+    """Whether a pasta knows an option, which is tried with the user's rights; None when it cannot be run."""
+
+    def as_user(argv: list[str]) -> tuple[int, str]:
+        finished = run(argv, deadline.within(PROGRAM_SECONDS), uid=account.pw_uid, gid=account.pw_gid)
+        if finished.status is None or finished.status < 0:
+            raise _NotRun
+        return finished.status, finished.output
+
+    try:
+        return accepts_option(path, option, as_user)
+    except _NotRun:
+        return None
 
 
 def pasta_facts(path: str | None, argv: tuple[str, ...], account: pwd.struct_passwd, deadline: Deadline) -> dict[str, Any]:
@@ -108,7 +123,7 @@ def unit_state(account: pwd.struct_passwd, deadline: Deadline) -> str | None:
     finished = run(argv, deadline.within(PROGRAM_SECONDS), uid=own)
     if finished.status != 0:
         return None
-    pairs = dict(line.split("=", 1) for line in finished.output.decode("utf-8", "replace").splitlines() if "=" in line)
+    pairs = dict(line.split("=", 1) for line in finished.output.splitlines() if "=" in line)
     if pairs.get("LoadState") == "not-found":
         return "not installed"
     text = f"{pairs.get('ActiveState', '')} ({pairs.get('SubState', '')})"

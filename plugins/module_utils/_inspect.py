@@ -10,10 +10,9 @@ import os
 import pwd
 import re
 import shutil
-import subprocess
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _procfs, _rootlesskit, _unit
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _procfs, _rootlesskit, _run, _unit
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._system_state import accepts_option
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
@@ -30,7 +29,10 @@ VARIABLES = (
 FIRST_SUBORDINATE_ID = 100000
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Docker's packages, and Debian's docker.io.
-LAUNCH_SCRIPTS = ("/usr/bin/dockerd-rootless.sh", "/usr/local/bin/dockerd-rootless.sh", "/usr/share/docker.io/contrib/dockerd-rootless.sh")
+LAUNCH_SCRIPTS = tuple(
+    f"{folder}/dockerd-rootless.sh"
+    for folder in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/usr/share/docker.io/contrib")
+)
 # Which pasta can do what is told by whether it accepts the option; its printed version is empty or cut on several systems.
 PASTA_OPTIONS = ("--host-lo-to-ns-lo", "--conf-path")
 
@@ -40,18 +42,15 @@ def which(name: str, first: str = "") -> str | None:
     return shutil.which(name, path=f"{first}:{SYSTEM_PATH}" if first else SYSTEM_PATH)
 
 
-def run(argv: list[str], timeout: float = 10.0) -> tuple[int, str]:
-    """Exit status and output of a command that only prints; status 127 where it could not run."""
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return 127, str(error)
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "backslashreplace")
+def ask(argv: list[str]) -> tuple[int, str]:
+    """Exit status and output of one of the system's own programs that only prints; status 127 where it could not run."""
+    done = _run.run(argv, Deadline(10))
+    return (127 if done.status is None else done.status), done.output
 
 
 def printed_version(argv: list[str]) -> str | None:
     """The first thing in a command's output that looks like a version."""
-    match = re.search(r"\d+\.\d+[0-9A-Za-z.+~-]*", run(argv)[1])
+    match = re.search(r"\d+\.\d+[0-9A-Za-z.+~-]*", ask(argv)[1])
     return match.group(0) if match else None
 
 
@@ -68,10 +67,12 @@ def inspect_host(rootlesskit_directory: str) -> dict[str, Any]:
         "rootlesskit": os.path.realpath(rootlesskit) if rootlesskit else None,
         "rootlesskit_version": printed_version([rootlesskit, "--version"]) if rootlesskit else None,
         "pasta": pasta,
-        "pasta_options": [option for option in PASTA_OPTIONS if pasta and accepts_option(pasta, option, run)],
+        "pasta_options": [option for option in PASTA_OPTIONS if pasta and accepts_option(pasta, option, ask)],
         "slirp4netns": which("slirp4netns"),
         "ephemeral_ports": [int(low), int(high)],
         "configured": configured_users(),
+        "unit_text": text_of(UNIT_FILE),
+        "missing_subordinate_files": [path for path in ("/etc/subuid", "/etc/subgid") if not os.path.exists(path)],
         "next_subordinate_id": max(next_subordinate_id("/etc/subuid"), next_subordinate_id("/etc/subgid")),
     }
 
@@ -112,13 +113,18 @@ def modified(path: str) -> float:
         return 0.0
 
 
-def own_file(user: str, name: str) -> str | None:
-    """Text of one of the files that root keeps for a user; None where it is not there."""
+def text_of(path: str) -> str | None:
+    """Text of one of root's own files, at most 1 MiB; None where it is not there."""
     try:
-        with open(os.path.join(CONFIGURATION, user, name), encoding="utf-8", errors="replace", newline="") as handle:
+        with open(path, encoding="utf-8", errors="replace", newline="") as handle:
             return handle.read(1 << 20)
     except OSError:
         return None
+
+
+def own_file(user: str, name: str) -> str | None:
+    """Text of one of the files that root keeps for a user."""
+    return text_of(os.path.join(CONFIGURATION, user, name))
 
 
 def made(user: str) -> dict[str, Any]:

@@ -127,12 +127,30 @@ def module_key(name: str) -> str:
     return name.replace("-", "_")
 
 
-def modules_to_load(names: list[str], loaded: str, builtin: str) -> list[str]:
-    """Modules that are neither loaded nor built in.
+@dataclass
+class ModulesPlan:
+    """What to do.
 
-    :param loaded: text of C(/proc/modules).
-    :param builtin: text of C(modules.builtin), one path a line.
+    :ivar keep: names that belong into the file for the next boot.
+    :ivar load: names to load now.
+    :ivar wait: names that are not loaded and that only the next boot can load.
     """
+
+    keep: list[str] = field(default_factory=list)
+    load: list[str] = field(default_factory=list)
+    wait: list[str] = field(default_factory=list)
+
+
+def plan_modules(names: list[str], loaded: str | None, builtin: str | None) -> ModulesPlan:
+    """Load what is neither loaded nor built in. Where the running kernel's modules are gone, only the next boot can.
+
+    :param loaded: text of C(/proc/modules); None where there is none: such a host has no modules at all.
+    :param builtin: text of the running kernel's C(modules.builtin), one path a line; None where its folder below C(/lib/modules) is gone,
+        as it is after a kernel upgrade.
+    """
+    if loaded is None:
+        return ModulesPlan()
     there = {line.split()[0] for line in loaded.splitlines() if line.strip()}
-    there |= {module_key(line.rsplit("/", 1)[-1].partition(".ko")[0]) for line in builtin.splitlines()}
-    return [name for name in names if module_key(name) not in there]
+    there |= {module_key(line.rsplit("/", 1)[-1].partition(".ko")[0]) for line in (builtin or "").splitlines()}
+    missing = [name for name in names if module_key(name) not in there]
+    return ModulesPlan(names, [], missing) if builtin is None else ModulesPlan(names, missing, [])

@@ -113,6 +113,14 @@ def read_text(path: str, limit: int = MAX_READ) -> str | None:
     return None if raw is None else raw.decode("utf-8", "backslashreplace")
 
 
+def whole_number(text: str) -> int | None:
+    """The number that a text is, of at most 15 digits; None when it is anything else.
+
+    C(isdigit) says yes to digits that C(int) does not take, such as a superscript two.
+    """
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
+
+
 def parse_stat(text: str) -> tuple[str, str, int, int] | None:
     """comm, state, parent's pid and start time from /proc/PID/stat; None when it is no such line.
 
@@ -120,14 +128,15 @@ def parse_stat(text: str) -> tuple[str, str, int, int] | None:
     """
     begin, end = text.find("("), text.rfind(")")
     fields = text[end + 1 :].split()
-    if begin < 0 or end < begin or len(fields) < 20 or not (fields[1].isdigit() and fields[19].isdigit()):
+    if begin < 0 or end < begin or len(fields) < 20:
         return None
-    return text[begin + 1 : end], fields[0], int(fields[1]), int(fields[19])
+    parent, start = whole_number(fields[1]), whole_number(fields[19])
+    return None if parent is None or start is None else (text[begin + 1 : end], fields[0], parent, start)
 
 
 def parse_uid(status: str) -> int | None:
     """The real uid from /proc/PID/status. Its Name line comes first and escapes line ends, so it cannot fake a Uid line."""
-    match = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
+    match = re.search(r"^Uid:\s+([0-9]{1,10})\s", status, re.MULTILINE)
     return int(match.group(1)) if match else None
 
 
@@ -167,7 +176,7 @@ def read_process(pid: int, proc: str = PROC) -> Process | None:
 def list_processes(uids: set[int] | frozenset[int] | None = None, proc: str = PROC) -> list[Process]:
     """Every process, or those of C(uids), by pid."""
     try:
-        pids = sorted(int(name) for name in os.listdir(proc) if name.isdigit())[:MAX_PROCESSES]
+        pids = sorted(pid for pid in map(whole_number, os.listdir(proc)) if pid)[:MAX_PROCESSES]
     except OSError:
         return []
     found = []
@@ -280,22 +289,19 @@ def parse_listeners(text: str) -> list[Listener]:
     found = []
     for line in text.splitlines()[1:]:
         fields = line.split()
-        if len(fields) < 10 or fields[3] != "0A" or not (fields[7].isdigit() and fields[9].isdigit()):
+        if len(fields) < 10 or fields[3] != "0A":
             continue
-        where = parse_tcp_address(fields[1])
-        if where is not None:
-            found.append(Listener(where[0], where[1], int(fields[7]), int(fields[9])))
+        where, uid, inode = parse_tcp_address(fields[1]), whole_number(fields[7]), whole_number(fields[9])
+        if where is not None and uid is not None and inode is not None:
+            found.append(Listener(where[0], where[1], uid, inode))
     return found
 
 
-def read_listeners(proc: str = PROC, pid: int | str = "self") -> list[Listener]:
-    """TCP sockets that listen in a process's network namespace, IPv4 then IPv6.
-
-    :param pid: whose namespace; this process's own by default.
-    """
+def read_listeners(proc: str = PROC) -> list[Listener]:
+    """TCP sockets that listen in this process's network namespace, IPv4 then IPv6."""
     found: list[Listener] = []
     for table in ("tcp", "tcp6"):
-        found += parse_listeners(read_text(f"{proc}/{pid}/net/{table}", 16 * 1024 * 1024) or "")
+        found += parse_listeners(read_text(f"{proc}/self/net/{table}", 16 * 1024 * 1024) or "")
     return found
 
 
@@ -309,7 +315,7 @@ def socket_owners(inodes: set[int], proc: str = PROC) -> dict[int, list[int]]:
     if not wanted:
         return found
     try:
-        pids = [int(name) for name in os.listdir(proc) if name.isdigit()][:MAX_PROCESSES]
+        pids = [pid for pid in map(whole_number, os.listdir(proc)) if pid][:MAX_PROCESSES]
     except OSError:
         return found
     for pid in pids:

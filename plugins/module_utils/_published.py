@@ -11,6 +11,9 @@ from typing import Any
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import ANSWERS, Cell, expectation, kind_of
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 
+MAX_SHOWN = 40
+"""Characters of a container's name in the table; its cells have more."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -36,11 +39,6 @@ class Published:
 def vantage_of(address: str) -> str:
     """The host as a vantage point, tried at one of its addresses."""
     return f"host {address}"
-
-
-def cell_key(published: Published, address: str) -> str:
-    """Names one cell among a run's probes."""
-    return f"{published.thing}|{address}"
 
 
 def canary_ports(ports: list[int], container_ports: list[int], chosen: int) -> list[Published]:
@@ -91,17 +89,16 @@ def container_ports(containers: list[dict[str, Any]]) -> tuple[list[Published], 
             port = _port(item.get("PublicPort")) if isinstance(item, dict) else 0
             if not port:
                 continue
-            inside, address = _port(item.get("PrivatePort")), item.get("IP")
+            # `-p P:C` is listed as 0.0.0.0 (and, with IPv6, also as ::), so an empty address does not occur in practice.
+            inside, host_ip = _port(item.get("PrivatePort")), item.get("IP") or "0.0.0.0"
             try:
-                kind = kind_of(address if isinstance(address, str) else "")
+                kind = kind_of(host_ip if isinstance(host_ip, str) else "no address")
             except ValueError:
                 continue
             if item.get("Type") != "tcp" or kind.endswith("6"):
-                others.add((name, port, str(item.get("Type")), str(address)))
+                others.add((name, port, str(item.get("Type")), host_ip))
                 continue
-            # `-p P:C` is listed as 0.0.0.0 (and, with IPv6, also as ::), so an empty address does not occur in practice.
-            host_ip = address or "0.0.0.0"
-            shown = f"{name} {host_ip}:{port}->{inside}"
+            shown = f"{clean(name, MAX_SHOWN)} {host_ip}:{port}->{inside}"
             found.setdefault((host_ip, port, name), Published(shown, host_ip, port, inside, name))
     return list(found.values()), len(others)
 

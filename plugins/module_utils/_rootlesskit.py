@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import whole_number
 from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_dir import RUNTIME_ROOT, read_runtime_file
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError, RuntimeHttp
 
@@ -22,19 +23,13 @@ class Info:
     """What a running RootlessKit says of itself (GET /v1/info); fields that it leaves out are None.
 
     :ivar version: of the process that runs, not of the file on disk.
-    :ivar child_pid: as RootlessKit's parent sees it; verify before use.
     :ivar network_driver: C(pasta), C(slirp4netns), …
     :ivar port_driver: C(pesto), C(builtin), C(slirp4netns); None stands for C(implicit) and C(none), which it does not tell apart.
-    :ivar ipv6: from RootlessKit 3.0.2 on.
     """
 
     version: str | None
-    api_version: str | None
-    child_pid: int | None
     network_driver: str | None
     port_driver: str | None
-    child_ip: str | None
-    ipv6: bool | None
 
 
 def _text(value: Any) -> str | None:
@@ -52,16 +47,10 @@ def parse_info(data: Any) -> Info:
     network = network if isinstance(network, dict) else {}
     port = data.get("portDriver")
     port = port if isinstance(port, dict) else {}
-    child = data.get("childPID")
-    ipv6 = network.get("ipv6")
     return Info(
         version=_text(data.get("version")),
-        api_version=_text(data.get("apiVersion")),
-        child_pid=child if isinstance(child, int) and not isinstance(child, bool) and child > 0 else None,
         network_driver=_text(network.get("driver")),
         port_driver=_text(port.get("driver")),
-        child_ip=_text(network.get("childIP")),
-        ipv6=ipv6 if isinstance(ipv6, bool) else None,
     )
 
 
@@ -83,7 +72,7 @@ def read_child_pid(uid: int, root: str = RUNTIME_ROOT) -> int | None:
         text = read_runtime_file(uid, STATE_DIR, "child_pid", limit=32, root=root)
     except OSError:
         return None
-    return int(text) if text.strip().isdigit() else None
+    return whole_number(text.decode("ascii", "replace").strip())
 
 
 def has_detached_netns(uid: int, root: str = RUNTIME_ROOT) -> bool:

@@ -172,7 +172,7 @@ def apply(plan: Plan) -> None:
             elif isinstance(wanted, Directory):
                 _directory(wanted, change.before["state"])
             else:
-                _file(wanted)
+                _file(wanted, change.before)
     finally:
         os.umask(umask)
 
@@ -195,23 +195,30 @@ def _directory(wanted: Directory, state: str) -> None:
     os.chown(wanted.path, os.geteuid(), os.getegid())
 
 
-def _file(wanted: File) -> None:
+def _file(wanted: File, before: dict[str, Any]) -> None:
+    if wanted.target is None and before["state"] == "file" and before["content"] == wanted.content:
+        # The same text keeps its time: who compares times takes a new one for a new text.
+        os.chmod(wanted.path, wanted.mode)
+        os.chown(wanted.path, os.geteuid(), os.getegid())
+        return
     folder, name = os.path.split(wanted.path)
     os.makedirs(folder, exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix=f".{name}.", dir=folder)
-    copy = os.path.join(temporary, name)
+    # Always the same name: what a run that was killed here left is taken away by the next, which has the same file to write.
+    copy = os.path.join(folder, f".{name}.new")
+    _remove(copy, state_of(copy)["state"])
     try:
         if wanted.target is not None:
             os.symlink(wanted.target, copy)
         else:
-            with open(copy, "w", encoding="utf-8") as handle:
+            with open(copy, "x", encoding="utf-8") as handle:
                 handle.write(wanted.content or "")
                 handle.flush()
                 os.fsync(handle.fileno())
             os.chmod(copy, wanted.mode)
         os.rename(copy, wanted.path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException:
+        _remove(copy, state_of(copy)["state"])
+        raise
 
 
 def diff(plan: Plan) -> list[dict[str, str]]:

@@ -98,13 +98,13 @@ APT_FORMAT = "$(CREATED_BY)|$(COMPONENT)|$(RELEASE)|$(CODENAME)|$(REPO_URI)|$(SO
 
 
 def apt_sources(output: str) -> dict[str, list[dict[str, str]]]:
-    """The archives of each suite, under the name that the sources file gives it and under its code name."""
+    """The archives of each suite, under the name that the sources file gives it (``suite``) and under its code name."""
     suites: dict[str, list[dict[str, str]]] = {}
     for line in output.splitlines():
         fields = line.split("|")
         if len(fields) != 6 or fields[:2] != ["Packages", "main"]:
             continue
-        entry = {"uri": fields[4], "file": re.sub(r":\d+$", "", fields[5])}
+        entry = {"uri": fields[4], "suite": fields[2], "file": re.sub(r":\d+$", "", fields[5])}
         for suite in sorted({fields[2], fields[3]} - {"$(CODENAME)", ""}):
             entries = suites.setdefault(suite, [])
             if entry not in entries:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import datetime
 import os
 import re
-import subprocess
 from dataclasses import dataclass
+
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
 
 UNIT = "docker.service"
 PROPERTIES = (
-    "LoadState", "ActiveState", "SubState", "MainPID", "FragmentPath", "DropInPaths", "NeedDaemonReload", "ConditionResult",
+    "LoadState", "ActiveState", "SubState", "MainPID", "FragmentPath", "DropInPaths", "NeedDaemonReload",
     "ActiveEnterTimestamp", "ExecReload",
 )  # fmt: skip
 
@@ -24,7 +26,6 @@ class Unit:
 
     :ivar active: C(active), C(inactive), C(failed), …; C(no user manager) where there is none to ask.
     :ivar shadows: paths of the unit or its drop-ins that are not the collection's own.
-    :ivar condition: whether its conditions held when it was last to be started.
     :ivar taken_up: when it last took up its configuration, by a start or a reload, in seconds since the epoch; 0 for never.
     """
 
@@ -34,7 +35,6 @@ class Unit:
     fragment: str = ""
     shadows: tuple[str, ...] = ()
     needs_daemon_reload: bool = False
-    condition: bool = False
     taken_up: float = 0.0
 
 
@@ -62,13 +62,9 @@ def read_unit(user: str, uid: int, own: str, timeout: float = 10.0) -> Unit:
     if not manager_is_up(uid):
         return NO_MANAGER
     argv = [*systemctl(user, uid), "show", UNIT, "--timestamp=us", "--property=" + ",".join(PROPERTIES)]
-    # In UTC, so that a time reads the same wherever the host is.
-    environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False, env=environment)
-    except (OSError, subprocess.TimeoutExpired):
-        return NO_MANAGER
-    return parse_show(done.stdout.decode("utf-8", "backslashreplace"), own) if done.returncode == 0 else NO_MANAGER
+    # In UTC, so that a time reads the same wherever the host is. What answers is the user's own manager: its answer is bounded.
+    done = run(argv, Deadline(timeout), uid=None if os.geteuid() == 0 else uid, environment={"TZ": "UTC"})
+    return parse_show(done.output, own) if done.status == 0 else NO_MANAGER
 
 
 def parse_show(text: str, own: str) -> Unit:
@@ -88,7 +84,6 @@ def parse_show(text: str, own: str) -> Unit:
         fragment=fragment,
         shadows=tuple(others),
         needs_daemon_reload=values.get("NeedDaemonReload") == "yes",
-        condition=values.get("ConditionResult") == "yes",
         taken_up=max(parse_time(time) for time in times),
     )
 

@@ -24,6 +24,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_
 
 MAX_ANSWER = 8 * 1024 * 1024
 """Bytes of one answer's body; a longer one is an error."""
+MAX_AROUND = 1024 * 1024
+"""Bytes that headers and the marks between chunks may take besides. Counted where bytes come in: a chunk may claim to be endless."""
 
 
 class HttpError(Exception):
@@ -57,11 +59,12 @@ class Answer:
 
 
 class _Raw(io.RawIOBase):
-    """Reads from a socket; each read gets only what is left of the deadline."""
+    """Reads from a socket; each read gets only what is left of the deadline, and all together at most C(limit) bytes."""
 
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, connection: socket.socket, deadline: Deadline, limit: int) -> None:
         self._connection = connection
         self._deadline = deadline
+        self._left = limit
 
     def readable(self) -> bool:
         return True
@@ -71,22 +74,27 @@ class _Raw(io.RawIOBase):
         if remaining <= 0:
             raise socket.timeout("deadline passed")
         self._connection.settimeout(remaining)
-        return self._connection.recv_into(buffer)
+        size = self._connection.recv_into(buffer)
+        self._left -= size
+        if self._left < 0:
+            raise HttpError("too_large", "more bytes came than an answer may have")
+        return size
 
 
 class _Socket:
-    """The part of a socket that http.client uses, bound to a deadline."""
+    """The part of a socket that http.client uses, bound to a deadline and a limit on what is read."""
 
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, connection: socket.socket, deadline: Deadline, limit: int) -> None:
         self._connection = connection
         self._deadline = deadline
+        self._limit = limit
 
     def sendall(self, data: bytes) -> None:
         self._connection.settimeout(max(self._deadline.remaining(), 0.01))
         self._connection.sendall(data)
 
     def makefile(self, *_args: Any, **_kwargs: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Raw(self._connection, self._deadline))
+        return io.BufferedReader(_Raw(self._connection, self._deadline, self._limit))
 
     def close(self) -> None:
         """http.client closes before the body is read; the connection's owner closes it afterwards."""
@@ -139,7 +147,7 @@ class RuntimeHttp:
         self, connection: socket.socket, method: str, target: str, deadline: Deadline, body: bytes | None, content_type: str
     ) -> Answer:
         client = http.client.HTTPConnection("localhost")
-        client.sock = _Socket(connection, deadline)  # type: ignore[assignment]
+        client.sock = _Socket(connection, deadline, self._max + MAX_AROUND)  # type: ignore[assignment]
         headers = {"Connection": "close"}
         if body is not None:
             headers["Content-Type"] = content_type

@@ -33,7 +33,9 @@ options:
     default: {}
   modules:
     description:
-      - Names of kernel modules. On a host without modules of its own, such as a container, nothing is done about them.
+      - Names of kernel modules. On a host without C(/proc/modules), such as many containers, nothing is done about them.
+      - Where the running kernel's folder below C(/lib/modules) is gone, as after a kernel upgrade, they are only written to the file for
+        the next boot, and a warning names those that are not loaded.
     type: list
     elements: str
     default: []
@@ -146,12 +148,15 @@ class KernelSettings:
         current = {name: None if value is None else core.normal(value) for name, value in current.items()}
         plan = core.plan_sysctls(self.rules, current, was, written)
         directory = f"/lib/modules/{platform.release()}"
-        loaded = read_text("/proc/modules")
-        # A container has neither, or cannot load anything; then its host has to have them.
-        possible = loaded is not None and os.path.isdir(directory)
-        modules = self.params["modules"] if possible else []
-        load = core.modules_to_load(modules, loaded or "", read_text(f"{directory}/modules.builtin") or "")
-        record, rest = self.plan_files(plan, modules)
+        builtin = (read_text(f"{directory}/modules.builtin") or "") if os.path.isdir(directory) else None
+        modules = core.plan_modules(self.params["modules"], read_text("/proc/modules"), builtin)
+        load = modules.load
+        if modules.wait:
+            self.module.warn(
+                f"kernel modules {', '.join(modules.wait)} are not loaded, and cannot be: {directory} does not exist. If the kernel was "
+                "upgraded, reboot: they are loaded then. In a container, load them on the machine that runs it"
+            )
+        record, rest = self.plan_files(plan, modules.keep)
         if not self.module.check_mode:
             # What was before is on record before it is changed, and forgotten only after it is put back.
             keep_first = {**was, **plan.record}
@@ -211,7 +216,7 @@ class KernelSettings:
         if status != 0:
             raise core.SettingsError(
                 f"not every kernel module of {', '.join(names)} can be loaded: {errors.strip()}. If the kernel was upgraded since the last "
-                "boot, reboot; otherwise take the name out of the list of modules"
+                "boot, reboot; in a container, load them on the machine that runs it; otherwise take the name out of the list of modules"
             )
 
     @staticmethod

@@ -120,6 +120,7 @@ table:
   description:
     - The truth table as lines for a person. Vantage points go down, published things across.
     - Each entry is an outcome and C(ok), C(FAIL) or C(?) (inconclusive).
+    - Where a container's C(silent ok) is among them, a last line says what that means.
   type: list
   elements: str
   returned: always

@@ -102,6 +102,13 @@ host:
       type: list
       elements: str
       sample: [alice]
+    unit_text:
+      description: Text of C(/etc/systemd/user/docker.service); null where there is none.
+      type: str
+    missing_subordinate_files:
+      description: Which of C(/etc/subuid) and C(/etc/subgid) are not there.
+      type: list
+      elements: str
     next_subordinate_id:
       description: The first id behind every range in C(/etc/subuid) and C(/etc/subgid).
       type: int

@@ -140,12 +140,15 @@ program_options:
     pasta:
       --host-lo-to-ns-lo: true
 apt_sources:
-  description: For each suite the archives that are configured, as C(uri) and the C(file) that names it. Empty unless asked for.
+  description:
+    - For each suite the archives that are configured, as C(uri), the C(file) that names it and the C(suite) that it is called there.
+    - A suite is under the name from the file and, once the lists were fetched, under its code name. Empty unless asked for.
   returned: success
   type: dict
   sample:
     trixie:
       - uri: http://archive.example.org/debian/
+        suite: stable
         file: /etc/apt/sources.list
 """
 

@@ -81,11 +81,13 @@ done:
 
 import os
 import pwd
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import UNIT, manager_is_up, systemctl
 
 JOURNAL_LINES = 20
@@ -95,47 +97,46 @@ class UnitError(Exception):
     """The unit of one user could not be brought where it should be; the text says what, why and what to do."""
 
 
-def run(argv: list[str], timeout: float) -> str:
-    """Run a command.
+def call(argv: list[str], timeout: float) -> str:
+    """Run a command and return what it printed.
 
     :raises UnitError: it failed or took too long.
     """
-    try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise UnitError(f"{' '.join(argv)} did not end within {timeout:.0f} s") from error
-    if done.returncode != 0:
-        raise UnitError(f"{' '.join(argv)}: {(done.stderr or done.stdout).decode('utf-8', 'replace').strip()[:1000]}")
-    return done.stdout.decode("utf-8", "replace")
+    done = run(argv, Deadline(timeout))
+    if done.status != 0:
+        raise UnitError(f"{' '.join(argv)}: {done.error.strip() or f'exit status {done.status}'}")
+    return done.output
 
 
-def wait_for_manager(user: str, uid: int, timeout: float) -> None:
-    """Wait until the user's manager and bus are there: both appear a moment after lingering is enabled.
+def have_manager(user: str, uid: int, timeout: float) -> None:
+    """Start the user's manager where it is down, and wait for it and its bus: they are there a moment after lingering is enabled.
 
-    :raises UnitError: they did not.
+    :raises UnitError: they did not come up.
     """
+    if not manager_is_up(uid):
+        call(["systemctl", "start", f"user@{uid}.service"], timeout)
     end = time.monotonic() + timeout
     while not manager_is_up(uid):
         if time.monotonic() > end:
             raise UnitError(
-                f"the user manager of {user} is not up after {timeout:.0f} s. See: systemctl status user@{uid}.service; "
-                "its bus comes from the package dbus-user-session"
+                f"the user manager of {user} has no bus after {timeout:.0f} s; it comes with the package dbus-user-session, which a "
+                f"manager that ran before does not see. Remedy: systemctl restart user@{uid}.service (it stops everything the user runs)"
             )
         time.sleep(0.05)
 
 
 def journal(uid: int) -> str:
-    """The last lines that the unit wrote."""
+    """The last lines that the unit wrote. They are the user's: bounded, and made fit to print."""
     argv = ["journalctl", f"_UID={uid}", f"_SYSTEMD_USER_UNIT={UNIT}", f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat"]
     try:
-        return run(argv, 10)
+        return "\n".join(clean(line, 500) for line in call(argv, 10).splitlines()[-JOURNAL_LINES:])
     except UnitError as error:
         return str(error)
 
 
 def state(user: str, uid: int) -> str:
     """The unit's active state."""
-    return run([*systemctl(user, uid), "show", UNIT, "--property=ActiveState", "--value"], 10).strip()
+    return call([*systemctl(user, uid), "show", UNIT, "--property=ActiveState", "--value"], 10).strip()
 
 
 def act(entry: dict, timeout: float) -> str:
@@ -150,27 +151,27 @@ def act(entry: dict, timeout: float) -> str:
     except KeyError as error:
         raise UnitError(f"{user}: there is no such account") from error
     if linger:
-        run(["loginctl", "enable-linger", user], 20)
+        call(["loginctl", "enable-linger", user], 20)
     reached = ""
     if action in ("start", "restart", "reload"):
-        wait_for_manager(user, uid, min(timeout, 30))
+        have_manager(user, uid, min(timeout, 30))
         command = systemctl(user, uid)
-        run([*command, "daemon-reload"], 30)
+        call([*command, "daemon-reload"], 30)
         try:
             # Three failed starts within a minute and systemd refuses the next one: this one is asked for by a person.
-            run([*command, "reset-failed", UNIT], 30)
-            run([*command, action, UNIT], timeout)
+            call([*command, "reset-failed", UNIT], 30)
+            call([*command, action, UNIT], timeout)
             reached = state(user, uid)
             if reached != "active":
                 raise UnitError(f"{UNIT} is {reached} after {action}")
         except UnitError as error:
             raise UnitError(f"{user}: {error}\nLast lines of its journal:\n{journal(uid)}") from error
     elif action == "stop" and manager_is_up(uid):
-        run([*systemctl(user, uid), "stop", UNIT], timeout)
-        run([*systemctl(user, uid), "daemon-reload"], 30)
+        call([*systemctl(user, uid), "stop", UNIT], timeout)
+        call([*systemctl(user, uid), "daemon-reload"], 30)
         reached = state(user, uid)
     if linger is False:
-        run(["loginctl", "disable-linger", user], 20)
+        call(["loginctl", "disable-linger", user], 20)
     words = [word for word in (action if action != "none" else "", "" if linger is None else f"linger {'on' if linger else 'off'}") if word]
     return f"{user}: {', '.join(words)}" + (f", {reached} after {time.monotonic() - begin:.1f} s" if reached else "")
 

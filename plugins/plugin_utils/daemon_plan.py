@@ -9,36 +9,20 @@ Where figures about versions come from: docs/facts.md.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import re
 from typing import Any
+
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST, complete
 
 CONFIGURATION = "/etc/rootless-docker"
 WRAPPER = "/usr/local/libexec/rootless-docker/pasta"
 UNIT = "/etc/systemd/user/docker.service"
 ENABLED = "/etc/systemd/user/default.target.wants/docker.service"
 SHELL_SNIPPET = "/etc/profile.d/rootless-docker.sh"
-DIGEST = "ROOTLESS_DOCKER_DIGEST"
 SUBORDINATE_IDS = 65536
-
-# The same as in the argument spec of the role, which documents them; a test compares the two.
-USER_DEFAULTS: dict[str, Any] = {
-    "state": "present",
-    "shell": "/bin/bash",
-    "network_driver": "pasta",
-    "port_driver": "auto",
-    "mtu": 65520,
-    "cidr": "",
-    "ipv6": False,
-    "host_loopback": False,
-    "rootlesskit_flags": [],
-    "environment": {},
-    "daemon_config": {},
-}
-
-STATES = ("present", "absent")
-PORT_DRIVERS = {"pasta": ("auto", "implicit", "pesto"), "slirp4netns": ("auto", "builtin", "slirp4netns")}
+# The first line of every file of the role, which tells it from somebody else's.
+HEAD = "# Written by Ansible, role portside.rootless_docker.rootless_daemon."
 
 # dockerd takes these up on SIGHUP (Docker's documentation of daemon.json); every other key needs a restart.
 RELOADABLE = {
@@ -46,10 +30,6 @@ RELOADABLE = {
     "live-restore", "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts", "registry-mirrors", "runtimes",
     "shutdown-timeout",
 }  # fmt: skip
-
-# Accounts of a directory service have dots and capitals in their names.
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def version(text: str | None) -> tuple[int, ...]:
@@ -61,70 +41,6 @@ def version(text: str | None) -> tuple[int, ...]:
 def engine_is_known_with_pesto(text: str | None) -> bool:
     """Whether publishing through pesto was seen to work with this Engine: 26.1, and 29.8 and later."""
     return version(text)[:2] == (26, 1) or version(text) >= (29, 8)
-
-
-def complete(user: dict[str, Any]) -> dict[str, Any]:
-    """A user with every option filled in."""
-    return {**USER_DEFAULTS, **user}
-
-
-def input_errors(users: list[dict[str, Any]]) -> list[str]:
-    """What is wrong with what was declared, whatever the host is; empty where it is sound.
-
-    Each text names the user, the option, the value, and what is wanted instead.
-    """
-    errors = [f"{user!r} is no mapping of options; write it as `- name: {user}`" for user in users if not isinstance(user, dict)]
-    declared = [complete(user) for user in users if isinstance(user, dict)]
-    names = [str(user.get("name")) for user in declared]
-    errors += [f"{name!r} is there {names.count(name)} times; one entry a user" for name in sorted(set(names)) if names.count(name) > 1]
-    errors += [f"{user.get('name')}: {error}" for user in declared for error in user_errors(user)]
-    return [f"rootless_daemon_users: {error}" for error in errors]
-
-
-def user_errors(user: dict[str, Any]) -> list[str]:
-    """What is wrong with one user's options."""
-    errors = []
-    unknown = sorted(set(user) - set(USER_DEFAULTS) - {"name"})
-    if unknown:
-        errors.append(f"unknown option {', '.join(unknown)}; known are name, {', '.join(USER_DEFAULTS)}")
-    if not isinstance(user.get("name"), str) or not NAME.fullmatch(user["name"]):
-        errors.append(f"name {user.get('name')!r} is no user name")
-    if user.get("name") == "root":
-        errors.append("root cannot have a rootless daemon; name an unprivileged user")
-    mistyped = [
-        f"{option} {user[option]!r} is no {type(default).__name__}"
-        for option, default in USER_DEFAULTS.items()
-        if not isinstance(user[option], type(default))
-    ]
-    if mistyped:
-        return errors + mistyped
-    if user["state"] not in STATES:
-        errors.append(f"state {user['state']!r} is none of {', '.join(STATES)}")
-    allowed = PORT_DRIVERS.get(user["network_driver"])
-    if allowed is None:
-        errors.append(f"network_driver {user['network_driver']!r} is none of {', '.join(PORT_DRIVERS)}")
-    elif user["port_driver"] not in allowed:
-        errors.append(f"port_driver {user['port_driver']!r} does not go with {user['network_driver']}; choose one of {', '.join(allowed)}")
-    if not 576 <= user["mtu"] <= 65520:
-        errors.append(f"mtu {user['mtu']!r} is not between 576 and 65520")
-    if user["cidr"]:
-        try:
-            network = ipaddress.IPv4Network(user["cidr"])
-            if network.prefixlen > 25:
-                errors.append(f"cidr {user['cidr']} has no room: RootlessKit gives .100 of it to the daemon; use a /24 or larger")
-        except ValueError as error:
-            errors.append(f"cidr {user['cidr']!r} is no IPv4 network such as 10.0.3.0/24 ({error})")
-    if user["port_driver"] == "pesto" and user["ipv6"]:
-        errors.append("port_driver pesto cannot be used with ipv6: a plain `-p 8081:80` fails to start then; use implicit")
-    for flag in user["rootlesskit_flags"]:
-        if not re.fullmatch(r"--\S+", str(flag)):
-            errors.append(f"rootlesskit_flags: {flag!r} has to start with -- and have no blank in it (write --name=value)")
-    for key, value in user["environment"].items():
-        if not VARIABLE.fullmatch(str(key)) or re.search(r"[\n\r\0]", str(value)):
-            errors.append(f"environment: {key!r} is no name of a variable, or its value has a line break")
-        if str(key).startswith("DOCKERD_ROOTLESS_ROOTLESSKIT_") or key in (DIGEST, "PATH"):
-            errors.append(f"environment: {key} is written by this role; use the option of the user that stands for it")
-    return errors
 
 
 def resolve_port_driver(user: dict[str, Any], host: dict[str, Any]) -> str:
@@ -221,9 +137,24 @@ def split_config(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     return reloadable, {key: value for key, value in config.items() if key not in RELOADABLE}
 
 
+def effective(text: str) -> str:
+    """A file less its comments and blank lines: a better comment is no reason to stop anybody's containers."""
+    return "\n".join(line for line in text.splitlines() if line.startswith("#!") or not re.match(r"\s*(#|$)", line))
+
+
 def digest(variables: dict[str, str], config: dict[str, Any], unit: str, wrapper: str) -> str:
-    """Stands for everything that needs a restart when it changes."""
-    return hashlib.sha256(render_json([variables, split_config(config)[1], unit, wrapper]).encode()).hexdigest()[:32]
+    """Stands for everything that needs a restart when it changes.
+
+    Of the keys that dockerd reloads, which are there counts, and their values do not: dockerd takes up a new value, and keeps the old
+    one of a key that is gone (daemon/reload.go in moby sets what is set).
+    """
+    reloadable, other = split_config(config)
+    return hashlib.sha256(render_json([variables, sorted(reloadable), other, effective(unit), effective(wrapper)]).encode()).hexdigest()[
+        :32
+    ]
+
+
+REST_CHANGED = "the unit, the environment, the wrapper, or keys of daemon.json that need a restart changed"
 
 
 def unit_action(variables: dict[str, str], environment_text: str, config: str, state: dict[str, Any]) -> tuple[str, str]:
@@ -235,40 +166,54 @@ def unit_action(variables: dict[str, str], environment_text: str, config: str, s
     """
     if not state.get("exists") or state["unit"]["active"] != "active":
         return "start", f"it is {state['unit']['active'] if state.get('exists') else 'new'}"
+    if not state["running"]["rootlesskit"]:
+        return "restart", "its RootlessKit cannot be found, so nobody knows what runs (STATE/child_pid names no process of the user's)"
     if state["stale"]:
         return "restart", "; ".join(state["stale"])
     runs = state["running"]["variables"]
     differ = [f"{name} is {value!r}, declared is {variables[name]!r}" for name, value in runs.items() if value != variables[name]]
     if differ:
-        # The digest differs with every one of them; alone it stands for the unit, the wrapper and daemon.json.
-        return "restart", "; ".join(text for text in differ if len(differ) == 1 or not text.startswith(DIGEST))
-    if environment_text != state["environment"]:
+        # The digest differs with every one of them; alone it stands for what it is made of besides.
+        named = [text for text in differ if not text.startswith(DIGEST)]
+        return "restart", "; ".join(named) or REST_CHANGED
+    if effective(environment_text) != effective(state["environment"] or ""):
         return "restart", "its environment file was changed since, and nobody knows which text it was started with"
     if config != state["daemon_json"] or state["reload_pending"]:
         return "reload", "daemon.json changed in keys that a reload takes up"
     return "none", ""
 
 
-def make_plan(users: list[dict[str, Any]], info: dict[str, Any], texts: dict[str, str], check_mode: bool = False) -> dict[str, Any]:
+def make_plan(
+    users: list[dict[str, Any]], info: dict[str, Any], texts: dict[str, str], check_mode: bool = False, replace_unit: bool = False
+) -> dict[str, Any]:
     """Everything that has to be done, before anything is.
 
     :param users: what is declared (O(rootless_daemon_users)).
     :param info: what the module C(rootless_docker_info) returned.
     :param texts: rendered C(unit), C(wrapper) and C(shell) (empty for no snippet).
     :param check_mode: programs that another role would have installed may be missing then.
-    :returns: C(errors), and lists for the tasks: C(accounts), C(subordinate_ids), C(packages), C(stop), C(directories), C(files), C(start);
+    :param replace_unit: whether a unit at our path that is not ours may be replaced.
+    :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
+        Lists for the tasks: C(accounts), C(subordinate_ids), C(subordinate_files), C(packages), C(stop), C(directories), C(files),
+        C(start).
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
     """
     host = info["host"]
     plan: dict[str, Any] = {
-        "errors": [], "accounts": [], "subordinate_ids": [], "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {},
-        "directories": [], "files": [],
+        "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "subordinate_files": [],
+        "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {}, "directories": [], "files": [],
     }  # fmt: skip
     declared = [complete(user) for user in users]
-    present = [user for user in declared if user["state"] == "present"]
-    absent = [user for user in declared if user["state"] == "absent"]
+    present = {user["name"]: user for user in declared if user["state"] == "present"}
+    absent = {user["name"]: user for user in declared if user["state"] == "absent"}
+    found = host["unit_text"]
+    if present and found is not None and not found.startswith(HEAD) and not replace_unit:
+        plan["errors"].append(
+            f"{UNIT} is there and was not written by this role. Nothing was changed. Remedy: move it away, or let the role "
+            "replace it with rootless_daemon_replace_unit: true"
+        )
     wrapper_wanted = False
-    for user in present:
+    for user in present.values():
         missing = missing_programs(user, host)
         if missing and not check_mode:
             plan["errors"] += [f"{user['name']}: {text}" for text in missing]
@@ -280,10 +225,28 @@ def make_plan(users: list[dict[str, Any]], info: dict[str, Any], texts: dict[str
             plan["errors"] += [f"{user['name']}: {text}" for text in combination_errors(user, port_driver, host)]
         plan["resolved"][user["name"]] = port_driver
         plan_user(plan, user, port_driver, wrapper, info, texts)
-    for user in absent:
-        plan_removal(plan, user["name"], info["users"].get(user["name"], {}))
-    plan_common(plan, host, {user["name"] for user in present}, {user["name"] for user in absent}, texts, wrapper_wanted)
+    for name in absent:
+        plan_removal(plan, name, info["users"].get(name, {}))
+    if plan["accounts"] or plan["subordinate_ids"]:
+        plan["subordinate_files"] = [{"path": path, "content": ""} for path in host["missing_subordinate_files"]]
+    plan_common(plan, host, set(present), set(absent), texts, wrapper_wanted)
     return plan
+
+
+def obstacle(user: dict[str, Any], state: dict[str, Any]) -> str:
+    """Why one user's daemon cannot be as declared although all others can; empty where it can.
+
+    These are a user's own doing, or their account's: they must not keep the role from the other users of the host.
+    """
+    unit = state.get("unit", {"fragment": "", "shadows": []})
+    if unit["fragment"] in unit["shadows"]:
+        return (
+            f"the unit in force is {unit['fragment']}, which hides {UNIT}. Remedy: as {user['name']}, "
+            "`systemctl --user disable --now docker.service`, remove that file, and run again"
+        )
+    if not state["exists"] and not user["create"]:
+        return "there is no such account, and its option create is false. Remedy: see whether the directory service answers (getent passwd)"
+    return ""
 
 
 def plan_user(
@@ -292,12 +255,11 @@ def plan_user(
     """One user that should have a daemon."""
     name, host = user["name"], info["host"]
     state = info["users"].get(name, {"exists": False, "made": {}})
-    shadow = state.get("unit", {}).get("fragment", "")
-    if shadow in state.get("unit", {}).get("shadows", ()):
-        plan["errors"].append(
-            f"{name}: the unit in force is {shadow}, which hides {UNIT}. It is the user's own and nothing was changed. "
-            f"Remedy: as {name}, `systemctl --user disable --now docker.service`, remove that file, and run again"
-        )
+    reason = obstacle(user, state)
+    if reason:
+        plan["left_out"].append(f"{name} was left out: {reason}")
+        return
+    plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in state.get("unit", {}).get("shadows", [])]
     if not state["exists"]:
         plan["accounts"].append({"name": name, "shell": user["shell"]})
     elif min(state["subuid_count"], state["subgid_count"]) < SUBORDINATE_IDS:
@@ -312,8 +274,9 @@ def plan_user(
     linger = state.get("linger", False)
     record = {"linger": bool(state["made"].get("linger", not linger))}
     variables = {**variables, DIGEST: mark}
-    head = "# Written by Ansible, role portside.rootless_docker.rootless_daemon. Every user of the host can read it.\n"
-    environment_text = head + "".join(f"{key}={quoted(value)}\n" for key, value in variables.items())
+    environment_text = f"{HEAD}\n# Every user of the host can read it.\n" + "".join(
+        f"{key}={quoted(value)}\n" for key, value in variables.items()
+    )
     folder = f"{CONFIGURATION}/{name}"
     validate = [host["dockerd"], "--validate", "--config-file=%s"] if host["dockerd"] else []
     plan["directories"].append({"path": folder, "exclusive": True})
@@ -357,7 +320,9 @@ def plan_common(
     plan["directories"] = [{"path": CONFIGURATION, "state": state}, *plan["directories"]]
     if state == "absent":
         # Where no user has a folder, a unit of that name is somebody else's. Folders go last, so a run that was cut off still has one.
-        paths = [UNIT, ENABLED, SHELL_SNIPPET, WRAPPER] if host["configured"] else []
+        paths = [ENABLED, SHELL_SNIPPET, WRAPPER] if host["configured"] else []
+        if paths and (host["unit_text"] or "").startswith(HEAD):
+            paths.insert(0, UNIT)
         plan["files"] += [{"path": path, "state": "absent"} for path in paths]
         return
     plan["files"] += [

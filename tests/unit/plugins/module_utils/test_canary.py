@@ -10,11 +10,11 @@ import tarfile
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary as canary
 
-MAKER = canary.Maker(pid=100, start=5000, uid=1000, boot_id="boot", expires=900)
-ROOT = canary.Maker(pid=1, start=1, uid=0, boot_id="boot", expires=0)
-SAME = canary.Maker(pid=1, start=1, uid=1000, boot_id="boot", expires=0)
-OTHER = canary.Maker(pid=1, start=1, uid=1001, boot_id="boot", expires=0)
-REBOOTED = canary.Maker(pid=1, start=1, uid=1001, boot_id="later", expires=0)
+MAKER = canary.Maker(pid=100, start=5000, uid=1000, boot_id="b007", expires=900)
+ROOT = canary.Maker(pid=1, start=1, uid=0, boot_id="b007", expires=0)
+SAME = canary.Maker(pid=1, start=1, uid=1000, boot_id="b007", expires=0)
+OTHER = canary.Maker(pid=1, start=1, uid=1001, boot_id="b007", expires=0)
+REBOOTED = canary.Maker(pid=1, start=1, uid=1001, boot_id="1a7e", expires=0)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,52 @@ def test_maker_label():
     assert canary.Maker.parse(MAKER.text()) == MAKER
 
 
-@pytest.mark.parametrize("text", [None, 3, "", "1:2:3:4", "a:2:3:boot:5", "1:2:3:boot:-5", "1:2:3:boot:5:6", "1" * 300])
+@pytest.mark.parametrize(
+    "text", [None, 3, "", "1:2:3:4", "a:2:3:b007:5", "1:2:3:b007:-5", "1:2:3:b007:5:6", "1" * 300, "\u00b2:1:1:b:1", "1:1:1:boot\n:1"]
+)
 def test_labels_of_another_form(text):
     assert canary.Maker.parse(text) is None
+
+
+RUN = "0123456789ab"
+LABELS = {canary.LABEL: RUN, canary.MAKER_LABEL: MAKER.text()}
+
+
+def container(**changes):
+    return {"Names": [f"/portside-canary-{RUN}-bridge0"], "Image": f"portside-canary:{RUN}", "Labels": LABELS, **changes}
+
+
+def image(**changes):
+    return {"RepoTags": [f"portside-canary:{RUN}"], "Labels": LABELS, **changes}
+
+
+def test_a_canary_is_known():
+    assert canary.made_container(container()) == canary.Made(RUN, MAKER, f"/containers/portside-canary-{RUN}-bridge0")
+    assert canary.made_image(image()) == canary.Made(RUN, MAKER, f"/images/portside-canary:{RUN}")
+    assert canary.made_image(image(RepoTags=["mine:latest", f"portside-canary:{RUN}"])) == canary.made_image(image())
+
+
+NO_LABELS = [None, ["x"], {canary.LABEL: RUN}, {**LABELS, canary.LABEL: "0" * 12}, {**LABELS, canary.LABEL: [RUN]}]
+
+
+# A container inherits the labels of its image, so labels alone must neither hide it from the check nor have it removed.
+@pytest.mark.parametrize(
+    "changes",
+    [{"Names": value} for value in (None, [], "/x", [3], ["/web"], [f"/web/portside-canary-{RUN}-host"], ["/portside-canary-0-host"])]
+    + [{"Image": value} for value in (None, ["x"], "web", "portside-canary:" + "0" * 12)]
+    + [{"Labels": value} for value in NO_LABELS],
+)
+def test_a_container_of_somebody_else(changes):
+    assert canary.made_container(container(**changes)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"RepoTags": value} for value in (None, [], [None], ["web:latest"], [f"evil/portside-canary:{RUN}"], ["portside-canary:latest"])]
+    + [{"Labels": value} for value in NO_LABELS],
+)
+def test_an_image_of_somebody_else(changes):
+    assert canary.made_image(image(**changes)) is None
 
 
 def test_ports_avoid_busy_ones_and_the_ephemeral_range():

@@ -81,8 +81,8 @@ def test_outcome_of(event, data, expected, result):
     assert contract.outcome_of(event, data, expected) == result
 
 
-def cell(thing, vantage, outcome, expected="answers", group="canary", control=True):
-    return contract.Cell(group, thing, vantage, "127.0.0.1", 80, expected, outcome, proof="none", control=control)
+def cell(thing, vantage, outcome, expected="answers", group="canary", control=True, proof="none"):
+    return contract.Cell(group, thing, vantage, "127.0.0.1", 80, expected, outcome, proof=proof, control=control)
 
 
 def test_table_has_rows_of_vantage_points_and_marks():
@@ -105,8 +105,30 @@ def test_table_has_rows_of_vantage_points_and_marks():
 
 
 def test_long_table_is_continued():
-    lines = contract.table([cell(f"thing{number}", "host", "answered") for number in range(contract.MAX_COLUMNS + 1)])
-    assert lines[4:6] == ["Published ports, canary (continued)", "from  thing6"]
+    lines = contract.table([cell(f"thing{number}{'x' * 40}", "host", "answered") for number in range(7)])
+    assert [line.split()[0:2] for line in lines if line.startswith("from")] == [["from", f"thing{n}{'x' * 40}"] for n in (0, 2, 4, 6)]
+    assert lines[4] == "Published ports, canary (continued)"
+    assert max(map(len, lines)) <= contract.MAX_WIDTH
+
+
+def test_a_column_wider_than_a_line_stands_alone():
+    lines = contract.table([cell("x" * 200, "host", "answered"), cell("y", "host", "answered")])
+    assert lines[1] == "from  " + "x" * 200 and lines[5] == "from  y"
+
+
+@pytest.mark.parametrize(
+    ("entry", "explained"),
+    [
+        (cell("web", "host", "silent", group="container", proof="open"), True),
+        (cell("web", "host", "answered", group="container", proof="data"), False),
+        (cell("web", "host", "silent", expected="must_not", group="container", proof="open"), False),
+        (cell("a", "host", "silent", expected="must_not"), False),
+    ],
+)
+def test_silent_ok_is_explained_where_it_stands(entry, explained):
+    lines = contract.table([entry])
+    assert (lines[-2:] == ["", contract.LEGEND]) is explained
+    assert contract.LEGEND not in lines[:-1]
 
 
 def test_cell_as_result_has_verdict_and_visibility():

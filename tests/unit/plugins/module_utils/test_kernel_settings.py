@@ -80,7 +80,19 @@ def test_files_read_back_as_written():
     assert core.modules_file([], "# header") is None
 
 
-def test_modules_that_are_there_are_not_loaded():
-    loaded = "br_netfilter 32768 0 - Live 0x0\nbridge 311296 1 br_netfilter, Live 0x0\n"
-    builtin = "kernel/drivers/net/tun.ko\nkernel/fs/a-b.ko.xz\n"
-    assert core.modules_to_load(["bridge", "br-netfilter", "tun", "a_b", "overlay"], loaded, builtin) == ["overlay"]
+LOADED = "br_netfilter 32768 0 - Live 0x0\nbridge 311296 1 br_netfilter, Live 0x0\n"
+NAMES = ["bridge", "br-netfilter", "tun", "a_b", "overlay"]
+
+
+@pytest.mark.parametrize(
+    ("title", "loaded", "builtin", "keep", "load", "wait"),
+    [
+        ("what is there is not loaded", LOADED, "kernel/drivers/net/tun.ko\nkernel/fs/a-b.ko.xz\n", NAMES, ["overlay"], []),
+        ("the running kernel's modules are gone", LOADED, None, NAMES, [], ["tun", "a_b", "overlay"]),
+        ("a kernel without modules", None, None, [], [], []),
+        ("a kernel without modules, and a folder", None, "", [], [], []),
+    ],
+)
+def test_modules(title, loaded, builtin, keep, load, wait):
+    plan = core.plan_modules(NAMES, loaded, builtin)
+    assert (plan.keep, plan.load, plan.wait) == (keep, load, wait), title

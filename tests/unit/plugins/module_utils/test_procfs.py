@@ -27,6 +27,13 @@ def test_parse_stat_of_something_else(text):
     assert procfs.parse_stat(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", 0), ("532", 532), ("", None), ("\u00b2", None), ("\u0662", None), ("-1", None), ("9" * 16, None)]
+)
+def test_whole_number(text, number):
+    assert procfs.whole_number(text) == number
+
+
 def test_parse_uid():
     assert procfs.parse_uid("Name:\tUid:\t0\nUid:\t1000\t0\t0\t0\n") == 1000
     assert procfs.parse_uid("Name:\tx\n") is None

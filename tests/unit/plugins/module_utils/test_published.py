@@ -39,6 +39,9 @@ def test_container_ports():
         entry(PublicPort=True),
         entry(PublicPort=70000),
         entry(IP="127.0.0.1; id"),
+        entry(IP=["127.0.0.1"]),
+        entry(IP={"a": 1}),
+        entry(IP=True),
         {"Names": "web", "Id": 3, "Ports": [{}]},
     ],
 )
@@ -50,6 +53,7 @@ def test_hostile_name_is_shown_escaped_and_cut():
     found, _others = published.container_ports([entry("a\nb\x1b[2J" + "x" * 500)])
     assert "\n" not in found[0].thing and "\x1b" not in found[0].thing
     assert len(found[0].container) == 64
+    assert len(found[0].thing) == published.MAX_SHOWN + len(" 127.0.0.1:8080->80")
 
 
 def test_host_cells_leave_out_what_another_published_port_claims():

@@ -83,6 +83,7 @@ def test_apt_sources_by_both_names():
         "Packages|contrib|trixie|trixie|http://archive.example.org/debian/|/etc/apt/sources.list:1\n"
     )
     suites = core.apt_sources(output)
-    assert suites["stable"] == [{"uri": "http://archive.example.org/debian/", "file": "/etc/apt/sources.list"}]
+    assert suites["stable"] == [{"uri": "http://archive.example.org/debian/", "suite": "stable", "file": "/etc/apt/sources.list"}]
+    assert [entry["suite"] for entry in suites["trixie"]] == ["stable", "trixie"]
     assert [entry["file"] for entry in suites["trixie"]] == ["/etc/apt/sources.list", "/etc/apt/sources.list.d/a.sources"]
     assert set(suites) == {"stable", "trixie"}

@@ -52,7 +52,7 @@ def changed(text=RUNNING, **properties):
 
 def test_running_unit():
     assert core.parse_show(RUNNING, OWN) == core.Unit(
-        active="active", sub="running", main_pid=1234, fragment=OWN, shadows=(), needs_daemon_reload=False, condition=True, taken_up=STARTED
+        active="active", sub="running", main_pid=1234, fragment=OWN, shadows=(), needs_daemon_reload=False, taken_up=STARTED
     )
 
 
@@ -66,7 +66,6 @@ def test_unit_that_is_not_there():
         ({"ActiveState": "failed", "SubState": "failed"}, "active", "failed"),
         ({"NeedDaemonReload": "yes"}, "needs_daemon_reload", True),
         # systemd writes no where the user has no folder in /etc/rootless-docker.
-        ({"ConditionResult": "no"}, "condition", False),
         ({"MainPID": "0"}, "main_pid", 0),
         ({"MainPID": ""}, "main_pid", 0),
         ({"MainPID": "²"}, "main_pid", 0),

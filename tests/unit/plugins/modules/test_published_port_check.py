@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 
 import pytest
@@ -38,6 +39,12 @@ def test_bad_arguments_are_named_before_anything_is_done(arguments, words, capsy
 def test_documentation_names_every_cause():
     described = " ".join(yaml.safe_load(module.RETURN)["findings"]["contains"]["cause"]["description"])
     assert set(re.findall(r"V\((\w+)\)", described)) == {cause for cause, _rule in RULES}
+
+
+def test_guide_has_every_cause_in_the_order_in_which_they_are_looked_for():
+    guide = pathlib.Path(__file__).parents[4] / "docs" / "guide-check.md"
+    rows = guide.read_text(encoding="utf-8").partition("| cause |")[2].partition("## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE) == [cause for cause, _rule in RULES]
 
 
 def test_documentation_matches_the_specification(monkeypatch):

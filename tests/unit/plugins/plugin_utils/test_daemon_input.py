@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_plan as core
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_input as core
 
 
 def test_defaults_are_those_of_the_argument_spec():
