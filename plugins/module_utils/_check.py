@@ -46,7 +46,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._inside i
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import probe_in_namespace
 from ansible_collections.portside.rootless_docker.plugins.module_utils._probe import Probe, Reading, retry_probes, run_probes
-from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import option_value, read_listeners
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import option_value, read_connected_ports, read_listeners
 from ansible_collections.portside.rootless_docker.plugins.module_utils._published import (
     Published,
     canary_bindings,
@@ -69,7 +69,7 @@ FOREIGN_WAIT = 0.3
 MIRROR_SECONDS = 2.2
 """Seconds after which a pasta that mirrors the host's listeners into the namespace has done so: two of its scans."""
 CLEANUP_SECONDS = 1.5
-START_ATTEMPTS = 3
+START_ATTEMPTS = 8
 UNSPOKEN = "the connection stays open; whether the service answers was not tried, because nothing is said to a service that is not ours"
 
 
@@ -157,7 +157,7 @@ class Check:
         containers = self._engine.containers() if self._want_containers else []
         foreign, self.untested = container_ports([c for c in containers if made_container(c) is None])
         listeners = read_listeners()
-        published = self._put_up(canaries, {listener.port for listener in listeners})
+        published = self._put_up(canaries, {listener.port for listener in listeners} | read_connected_ports())
         self._cells = host_cells(published, self._addresses) + host_cells(foreign, self._addresses)
         inside = threading.Thread(target=self._probe_namespace, daemon=True)
         if self._want_host_loopback:
@@ -207,6 +207,11 @@ class Check:
                 return canary_ports([0, 0, 0], inside, 0)
             self._containers[BRIDGE] = identity
             chosen = (self._try("bridge", canaries.published, identity) or {}).get(f"{inside[3]}/tcp", [])
+            if attempt + 1 < START_ATTEMPTS and read_connected_ports().intersection(chosen):
+                # The Engine chose a port that a connection of the host uses at its end, perhaps one that has just ended: the Engine
+                # cannot see that, and pasta cannot bind it. It is chance, and no property of the daemon: the next one is another.
+                canaries.discard(identity)
+                continue
             return canary_ports(ports, inside, chosen[0] if chosen else 0)
         return canary_ports([0, 0, 0], inside, 0)
 

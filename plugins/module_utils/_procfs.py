@@ -297,6 +297,18 @@ def parse_listeners(text: str) -> list[Listener]:
     return found
 
 
+def parse_connected_ports(text: str) -> set[int]:
+    """Local ports of the sockets of /proc/net/tcp or tcp6 that do not listen; those in TIME-WAIT count."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    places = [parse_tcp_address(fields[1]) for fields in rows if len(fields) >= 10 and fields[3] != "0A"]
+    return {place[1] for place in places if place is not None}
+
+
+def read_connected_ports(proc: str = PROC) -> set[int]:
+    """Ports that connections of this process's network namespace use at its end."""
+    return set().union(*(parse_connected_ports(read_text(f"{proc}/self/net/{table}", 16 * 1024 * 1024) or "") for table in ("tcp", "tcp6")))
+
+
 def read_listeners(proc: str = PROC) -> list[Listener]:
     """TCP sockets that listen in this process's network namespace, IPv4 then IPv6."""
     found: list[Listener] = []

@@ -39,6 +39,14 @@ class Finished(NamedTuple):
     error: str = ""
 
 
+class _Program(subprocess.Popen):
+    """A program with three pipes that leads a session, and so a process group, of its own."""
+
+    def __init__(self, argv: list[str], environment: dict[str, str], become: dict[str, Any]) -> None:
+        pipe = subprocess.PIPE
+        super().__init__(argv, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, cwd="/", env=environment, start_new_session=True, **become)
+
+
 def run(
     argv: list[str],
     deadline: Deadline,
@@ -61,17 +69,7 @@ def run(
         if uid != os.geteuid():
             become = {"user": uid, "group": gid, "extra_groups": []}
     try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd="/",
-            env={**variables, **(environment or {})},
-            start_new_session=True,
-            **become,
-        )
+        process = _Program(argv, {**variables, **(environment or {})}, become)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return Finished(None, error=f"{argv[0]}: {error}")
     try:

@@ -12,12 +12,16 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
+
 MAX_SHOWN = 64 * 1024
+VALIDATION_TIMEOUT = 30
+"""Seconds that a file's own checker may take."""
 
 
 class FilesError(Exception):
@@ -147,16 +151,11 @@ def validate(plan: Plan) -> None:
             copy.write(wanted.content)
             copy.flush()
             argv = [part.replace("%s", copy.name) for part in wanted.validate]
-            try:
-                done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
-            except FileNotFoundError as error:
-                raise FilesError(f"{wanted.path}: cannot be checked, {argv[0]} is not installed") from error
-            except OSError as error:
-                raise FilesError(f"{wanted.path}: cannot be checked, {argv[0]} does not run: {error.strerror}") from error
-            except subprocess.TimeoutExpired as error:
-                raise FilesError(f"{wanted.path}: {argv[0]} gave no verdict within 30 s") from error
-            if done.returncode != 0:
-                said = (done.stderr or done.stdout).decode("utf-8", "backslashreplace").strip().replace(copy.name, wanted.path)
+            done = run(argv, Deadline(VALIDATION_TIMEOUT))
+            if done.status is None:
+                raise FilesError(f"{wanted.path}: cannot be checked, and nothing was changed. {done.error or argv[0]}")
+            if done.status != 0:
+                said = (done.error or done.output).strip().replace(copy.name, wanted.path)
                 raise FilesError(f"{wanted.path}: the new content was refused and nothing was changed. {argv[0]} says: {said[:2000]}")
 
 

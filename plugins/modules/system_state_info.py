@@ -152,10 +152,10 @@ apt_sources:
         file: /etc/apt/sources.list
 """
 
-import subprocess
-
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _run
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_state as system_state
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 
 COMMAND_TIMEOUT = 30
 """Seconds that one command may take."""
@@ -163,19 +163,8 @@ COMMAND_TIMEOUT = 30
 
 def run(arguments: list[str]) -> tuple[int, str]:
     """Run a command without a terminal or input; a command that is missing or hangs counts as one that failed."""
-    try:
-        done = subprocess.run(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=COMMAND_TIMEOUT,
-            check=False,
-            env={"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return 127, ""
-    return done.returncode, done.stdout.decode("utf-8", "replace")
+    done = _run.run(arguments, Deadline(COMMAND_TIMEOUT))
+    return (127 if done.status is None else done.status), done.output
 
 
 def read(params: dict) -> dict:

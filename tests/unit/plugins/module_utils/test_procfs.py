@@ -111,6 +111,10 @@ def test_parse_listeners():
     ]
 
 
+def test_parse_connected_ports():
+    assert procfs.parse_connected_ports(TABLE) == {8080}
+
+
 def test_own_process_and_listener_are_found():
     me = procfs.read_process(os.getpid())
     assert me is not None and me.uid == os.getuid() and me.alive and me.argv
