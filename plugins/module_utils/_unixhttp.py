@@ -147,7 +147,7 @@ class RuntimeHttp:
         self, connection: socket.socket, method: str, target: str, deadline: Deadline, body: bytes | None, content_type: str
     ) -> Answer:
         client = http.client.HTTPConnection("localhost")
-        client.sock = _Socket(connection, deadline, self._max + MAX_AROUND)  # type: ignore[assignment]
+        client.sock = _Socket(connection, deadline, self._max + MAX_AROUND)
         headers = {"Connection": "close"}
         if body is not None:
             headers["Content-Type"] = content_type
