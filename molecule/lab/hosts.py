@@ -15,16 +15,19 @@ import subprocess
 import time
 from pathlib import Path
 
+import engines
 import images
 import network
 from settings import (
     BRIDGE,
     FIRST_HOST,
     GATEWAY,
+    GATEWAY6,
     JOURNALS,
     LAST_HOST,
     LIBRARY,
     PREFIX,
+    PREFIX6,
     RUN,
     SSH_KEY,
     SSH_OPTIONS,
@@ -35,7 +38,10 @@ from settings import (
 )
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-HOST0 = "[Match]\nName=host0\n[Network]\nAddress={address}/24\nGateway={gateway}\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n"
+HOST0 = "[Match]\nName=host0\n[Network]\nAddress={address}/24\nGateway={gateway}\nIPv6AcceptRA=no\nLinkLocalAddressing={link_local}\n"
+# Nobody else has the address: a host need not wait a second or two to find that out.
+HOST0_IPV6 = "Gateway={gateway}\n[Address]\nAddress={address}/64\nDuplicateAddressDetection=none\n"
+NO_IPV6 = "net.ipv6.conf.all.disable_ipv6 = 1\nnet.ipv6.conf.default.disable_ipv6 = 1\n"
 # nspawn ends with 133 when its host reboots, and leaves starting it again to whoever started it.
 SUPERVISE = """
 echo $$ > "$0/cgroup.procs"
@@ -73,6 +79,16 @@ class Host:
         return LIBRARY / "hosts" / self.name
 
     @property
+    def no_ipv6(self) -> Path:
+        """The file by which a host without IPv6 is one."""
+        return self.root / "etc/sysctl.d/10-lab-no-ipv6.conf"
+
+    @property
+    def address6(self) -> str | None:
+        """Its IPv6 address, with the number of its IPv4 address; None for a host without IPv6."""
+        return None if self.no_ipv6.exists() else PREFIX6 + self.address.removeprefix(PREFIX)
+
+    @property
     def alive(self) -> bool:
         """Whether its nspawn process is the one that was started."""
         return process_start(self.pid) == self.start
@@ -87,7 +103,15 @@ def known() -> list[Host]:
     return [Host(**json.loads(path.read_text())) for path in sorted((RUN / "hosts").glob("*.json"))]
 
 
-def start(name: str, pool: str, distribution: str) -> Host:
+def find(name: str) -> Host:
+    """The host of this name, which must be up."""
+    up = {host.name: host for host in known() if host.alive}
+    if name not in up:
+        raise LabError(f"no host named {name!r} is up; up are: {', '.join(up) or 'none'}")
+    return up[name]
+
+
+def start(name: str, pool: str, distribution: str, ipv6: bool) -> Host:
     """Boot a host and wait until ssh answers; one that is up already stays as it is."""
     if not NAME.fullmatch(name):
         raise LabError(f"{name!r} is no host name: a small letter, then up to 30 small letters, digits and dashes")
@@ -95,6 +119,8 @@ def start(name: str, pool: str, distribution: str) -> Host:
         if host.name == name and host.alive:
             if (host.pool, host.distribution) != (pool, distribution):
                 raise LabError(f"host {name} is up already, in pool {host.pool} on {host.distribution}; end it first, or take another name")
+            if ipv6 != bool(host.address6):
+                raise LabError(f"host {name} is up already, {'without' if ipv6 else 'with'} IPv6; end it first, or take another name")
             return host
     images.base(distribution)
     with step(f"booting {name} ({distribution})"):
@@ -102,13 +128,13 @@ def start(name: str, pool: str, distribution: str) -> Host:
         address = next(f"{PREFIX}{number}" for number in range(FIRST_HOST, LAST_HOST) if f"{PREFIX}{number}" not in taken)
         host = Host(name, pool, address, distribution, 0, "")
         images.copy(distribution, host.root)
-        configure(host)
+        configure(host, ipv6)
         boot(host)
         wait_for_ssh(host)
     return host
 
 
-def configure(host: Host) -> None:
+def configure(host: Host, ipv6: bool) -> None:
     """Give a copied root file system its own name, address and key."""
     etc = host.root / "etc"
     (etc / "hostname").write_text(f"{host.name}\n")
@@ -116,7 +142,12 @@ def configure(host: Host) -> None:
     (etc / "machine-id").write_text("")
     (etc / "resolv.conf").unlink(missing_ok=True)
     (etc / "resolv.conf").write_text(network.resolv_conf())
-    (etc / "systemd/network/10-host0.network").write_text(HOST0.format(address=host.address, gateway=GATEWAY))
+    if not ipv6:
+        host.no_ipv6.write_text(NO_IPV6)
+    # With LinkLocalAddressing=ipv6, networkd would switch IPv6 on again.
+    interface = HOST0.format(address=host.address, gateway=GATEWAY, link_local="ipv6" if ipv6 else "no")
+    interface += HOST0_IPV6.format(address=host.address6, gateway=GATEWAY6) if ipv6 else ""
+    (etc / "systemd/network/10-host0.network").write_text(interface)
     proxies = network.apt_proxies()
     (etc / "apt/apt.conf.d/90lab").write_text("".join(f'{name} "{url}";\n' for name, url in proxies.items()))
     if not SSH_KEY.exists():
@@ -145,12 +176,14 @@ def boot(host: Host) -> None:
     """Start nspawn in a session and a cgroup of its own."""
     group = cgroup(host.name)
     group.mkdir(exist_ok=True)
+    engines.FOLDER.mkdir(parents=True, exist_ok=True)
     # Before the start: a run that dies in between is swept by what the cgroup holds.
     remember(host)
     argv = [
         "sh", "-c", SUPERVISE, str(group),
         "systemd-nspawn", "--quiet", "-D", str(host.root), "-M", host.name, "--register=no", "--keep-unit", "--boot",
         "--capability=all", "--private-users=no", "--bind=/dev/net/tun", "--bind=/dev/fuse", f"--network-bridge={BRIDGE}",
+        f"--bind-ro={engines.FOLDER}:{engines.MOUNT}",
     ]  # fmt: skip
     # The kernel keyring is filtered otherwise, and runc cannot join its session keyring.
     environment = {**os.environ, "SYSTEMD_SECCOMP": "0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}

@@ -14,10 +14,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import engines
 import hosts
 import mirror
 import network
-from settings import GATEWAY, MIRROR_URL, RUN, SSH_KEY, SSH_OPTIONS, LabError, locked, say
+from settings import GATEWAY, GATEWAY6, MIRROR_URL, RUN, SSH_KEY, SSH_OPTIONS, LabError, locked, say
 
 # Program: the Debian package that has it.
 TOOLS = {
@@ -37,6 +38,7 @@ all:
     ansible_pipelining: true
     ansible_python_interpreter: /usr/bin/python3
     lab_gateway: {gateway}
+    lab_gateway6: {gateway6}
     rootlesskit_base_url: {mirror}
     rootlesskit_checksums:
 {checksums}
@@ -51,6 +53,7 @@ def main() -> int:
     up.add_argument("--pool", default="lab")
     up.add_argument("--distribution", default="trixie", help="suite of the hosts (default: %(default)s)")
     up.add_argument("--rootlesskit", action="append", default=[], metavar="VERSION", help="have this version in the mirror")
+    up.add_argument("--no-ipv6", action="store_true", help="boot these hosts with IPv6 switched off")
     up.add_argument("hosts", nargs="+")
     down = commands.add_parser("down", help="end the hosts of a pool")
     down.add_argument("--pool", default="lab")
@@ -58,6 +61,9 @@ def main() -> int:
     shell = commands.add_parser("shell", help="a root shell on a host, or one command there")
     shell.add_argument("host")
     shell.add_argument("remote", nargs=argparse.REMAINDER)
+    engine = commands.add_parser("engine", help="give a host another Engine, from the next start of a daemon on")
+    engine.add_argument("host")
+    engine.add_argument("name", choices=["distribution", *engines.ENGINES])
     commands.add_parser("list", help="the hosts that are up")
     arguments = parser.parse_args()
     try:
@@ -81,25 +87,35 @@ def check_machine() -> None:
 
 def do_up(arguments: argparse.Namespace) -> int:
     """Boot the pool's hosts that are not up yet."""
+    if not arguments.no_ipv6 and not network.has_ipv6():
+        raise LabError("this machine's kernel has no IPv6: boot the hosts with --no-ipv6")
     with locked():
         sweep()
         sums = {version: mirror.provide(version) for version in arguments.rootlesskit or ["3.2.0"]}
         network.up()
         mirror.serve()
-        booted = [hosts.start(name, arguments.pool, arguments.distribution) for name in arguments.hosts]
+        for name in arguments.hosts:
+            hosts.start(name, arguments.pool, arguments.distribution, not arguments.no_ipv6)
         checksums = "".join(f'      "{version}":\n        {mirror.ARCHITECTURE}: {checksum}\n' for version, checksum in sums.items())
         inventory(arguments.pool).write_text(
             INVENTORY.format(
-                hosts="\n".join(f"    {host.name}:\n      ansible_host: {host.address}" for host in booted),
+                hosts="\n".join(entry(host) for host in hosts.known() if host.pool == arguments.pool),
                 key=SSH_KEY,
                 options=" ".join(SSH_OPTIONS),
                 gateway=GATEWAY,
+                gateway6=GATEWAY6,
                 mirror=MIRROR_URL,
                 checksums=checksums.rstrip(),
             )  # fmt: skip
         )
     print(inventory(arguments.pool))
     return 0
+
+
+def entry(host: hosts.Host) -> str:
+    """A host's lines in the inventory."""
+    lines = [f"    {host.name}:", f"      ansible_host: {host.address}"]
+    return "\n".join(lines + ([f"      lab_address6: {host.address6}"] if host.address6 else []))
 
 
 def do_down(arguments: argparse.Namespace) -> int:
@@ -120,12 +136,17 @@ def do_down(arguments: argparse.Namespace) -> int:
 
 def do_shell(arguments: argparse.Namespace) -> int:
     """Become ssh."""
-    for host in hosts.known():
-        if host.name == arguments.host and host.alive:
-            argv = host.ssh(*arguments.remote)
-            os.execvp(argv[0], argv)
-    up = ", ".join(host.name for host in hosts.known() if host.alive) or "none"
-    raise LabError(f"no host named {arguments.host!r} is up; up are: {up}")
+    argv = hosts.find(arguments.host).ssh(*arguments.remote)
+    os.execvp(argv[0], argv)
+
+
+def do_engine(arguments: argparse.Namespace) -> int:
+    """Link the Engine's programs in front of the host's own."""
+    if arguments.name != "distribution":
+        engines.provide("engine", arguments.name)
+    with locked():
+        engines.select(hosts.find(arguments.host).root, arguments.name)
+    return 0
 
 
 def do_list(_arguments: argparse.Namespace) -> int:

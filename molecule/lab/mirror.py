@@ -48,7 +48,8 @@ def provide(version: str) -> str:
     target = archive(version)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not download(version, target):
+        # Without a known sum a download proves nothing; the source is checked against Go's own record of sums.
+        if not pinned_sum(version) or not download(version, target):
             build(version, target)
     return hashlib.sha256(target.read_bytes()).hexdigest()
 
@@ -66,7 +67,7 @@ def download(version: str, target: Path) -> bool:
         return False
     got = hashlib.sha256(content).hexdigest()
     if got != pinned:
-        raise LabError(f"{url}: its SHA-256 is {got}, and the role pins {pinned or 'none for this version and architecture'}")
+        raise LabError(f"{url}: its SHA-256 is {got}, and the role pins {pinned}")
     target.write_bytes(content)
     return True
 
@@ -95,16 +96,20 @@ def go() -> str:
     return str(binary)
 
 
+def go_environment(output: Path) -> dict[str, str]:
+    """The environment in which Go puts programs into *output* and everything else into the lab's cache."""
+    return {
+        **os.environ, "GOBIN": str(output), "GOFLAGS": "-trimpath", "GOPATH": str(CACHE / "gopath"), "GOCACHE": str(CACHE / "gocache"),
+    }  # fmt: skip
+
+
 def build(version: str, target: Path) -> None:
     """Build a version from its source and pack it as the release is packed: three programs, no folder."""
     module = MODULES.get(version.partition(".")[0])
     if not module:
         raise LabError(f"rootlesskit {version}: no module path is known for this major version")
     output = CACHE / "build" / version
-    environment = {
-        **os.environ, "CGO_ENABLED": "0", "GOBIN": str(output), "GOFLAGS": "-trimpath", "GOPATH": str(CACHE / "gopath"),
-        "GOCACHE": str(CACHE / "gocache"),
-    }  # fmt: skip
+    environment = {**go_environment(output), "CGO_ENABLED": "0"}
     with step(f"building rootlesskit {version}"):
         packages = [f"{module}/cmd/{program}@v{version}" for program in PROGRAMS]
         run([go(), "install", "-ldflags=-s -w", *packages], timeout=900, env=environment)

@@ -11,16 +11,24 @@ import stat
 import subprocess
 from pathlib import Path
 
-from settings import BRIDGE, GATEWAY, RUN, SUBNET, run
+from settings import BRIDGE, GATEWAY, GATEWAY6, RUN, SUBNET, SUBNET6, run
 
 TABLE = "portside_lab"
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+# Of the bridge itself, so gone with it. A host that plays router must not change the machine's own routes.
+SETTINGS6 = {"disable_ipv6": "0", "accept_ra": "0"}
+CONF6 = Path("/proc/sys/net/ipv6/conf")
 # A user's pasta opens the one, fuse-overlayfs the other. On a real host udev gives both mode 0666.
 DEVICES = [Path("/dev/net/tun"), Path("/dev/fuse")]
 SAVED = RUN / "saved.json"
 
+# The input chain: RootlessKit's own IPv6 gateway, fd00::2, may be an address of the machine, and a probe of it must not be answered there.
 RULES = """
 table inet {table} {{
+  chain input {{
+    type filter hook input priority filter - 10
+    iifname "{bridge}" ip6 daddr != {{ {subnet6}, fe80::/10, ff00::/8 }} drop
+  }}
   chain forward {{
     type filter hook forward priority filter - 10
     iifname != "{bridge}" accept
@@ -73,6 +81,11 @@ def present() -> bool:
     return Path(f"/sys/class/net/{BRIDGE}").exists()
 
 
+def has_ipv6() -> bool:
+    """Whether the machine's kernel knows IPv6."""
+    return CONF6.exists()
+
+
 def up() -> None:
     """Bring up bridge, forwarding and rules, once; remember what has to be put back."""
     if not SAVED.exists():
@@ -86,7 +99,11 @@ def up() -> None:
         run(["ip", "link", "add", BRIDGE, "type", "bridge"])
         run(["ip", "address", "add", f"{GATEWAY}/24", "dev", BRIDGE])
         run(["ip", "link", "set", BRIDGE, "up"])
-    rules = RULES.format(table=TABLE, bridge=BRIDGE, subnet=SUBNET, exceptions="\n    ".join(exceptions()))
+    if has_ipv6():
+        for name, value in SETTINGS6.items():
+            (CONF6 / BRIDGE / name).write_text(value)
+        run(["ip", "address", "replace", f"{GATEWAY6}/64", "dev", BRIDGE, "nodad"])
+    rules = RULES.format(table=TABLE, bridge=BRIDGE, subnet=SUBNET, subnet6=SUBNET6, exceptions="\n    ".join(exceptions()))
     subprocess.run(["nft", "-f", "-"], input=f"table inet {TABLE}\ndelete table inet {TABLE}\n{rules}", text=True, check=True, timeout=20)
 
 

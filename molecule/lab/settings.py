@@ -24,6 +24,11 @@ BRIDGE = "rdlab0"
 SUBNET = "198.18.84.0/24"
 PREFIX = "198.18.84."
 GATEWAY = PREFIX + "1"
+# A unique local prefix (RFC 4193) that was drawn for the lab. No IPv6 leaves the lab, and from a unique local address resolvers
+# prefer the IPv4 address of a name that has both, so nothing in a host waits for a dead way out.
+PREFIX6 = "fd8d:6c4f:2b84:54::"
+SUBNET6 = PREFIX6 + "/64"
+GATEWAY6 = PREFIX6 + "1"
 FIRST_HOST, LAST_HOST = 10, 250
 MIRROR_PORT = 8484
 MIRROR_URL = f"http://{GATEWAY}:{MIRROR_PORT}"
@@ -73,10 +78,13 @@ def run(argv: list[str], *, timeout: float = 60, log: Path | None = None, **opti
 
 
 @contextlib.contextmanager
-def locked():
-    """One change to the lab at a time: scenarios that run side by side share its bridge and its caches."""
+def locked(name: str = "lock"):
+    """One change to the lab at a time: scenarios that run side by side share its bridge and its caches.
+
+    Not to be nested: whoever has a lock waits for itself. What takes minutes and only fills a cache has a lock of its own.
+    """
     RUN.mkdir(parents=True, exist_ok=True)
-    with (RUN / "lock").open("w") as handle:
+    with (RUN / name).open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
