@@ -6,10 +6,10 @@ LAB := molecule/lab/lab.py
 HOSTS ?= a
 DISTRIBUTION ?= trixie
 ROOTLESSKIT ?= 3.2.0
-SCENARIOS ?= mutations default pesto leak defect
+SCENARIOS ?= mutations hostile default peer pesto leak defect
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted lab-up lab-shell lab-down
+.PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted bench-ports matrix matrix-sample lab-up lab-shell lab-down
 
 help: ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -32,7 +32,7 @@ test-quick: ## The inner loop: lint, units, sanity, docs, artifact; needs no hos
 lint: ## ansible-lint, yamllint, ruff, shellcheck, licences, argument specs
 	@$(RUN) tools/test lint
 
-units: ## Unit tests of the pure parts, on every Python from 3.9 that is installed
+units: ## Unit tests of the pure parts; module_utils imported on every Python from 3.9 that is installed
 	@$(RUN) tools/test units
 
 sanity: ## ansible-test sanity
@@ -51,8 +51,17 @@ interrupted: setup ## Cut a run of site off after every single change, and let t
 	@$(RUN) molecule/lab/interrupted.py
 	@$(RUN) molecule/lab/interrupted.py --upgrade
 
-lab-up: setup ## Boot hosts: HOSTS="a b" DISTRIBUTION=trixie ROOTLESSKIT="3.2.0 2.3.6"; prints their inventory file
-	@$(RUN) $(LAB) up --distribution $(DISTRIBUTION) $(ROOTLESSKIT:%=--rootlesskit %) $(HOSTS)
+matrix: setup ## What works with what, into docs/matrix.md: ONLY="engine=26.1.5 ipv6=on" for a slice, FRESH=yes (long)
+	@$(RUN) molecule/lab/matrix.py $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY))
+
+matrix-sample: setup ## A few combinations, compared with docs/matrix.md
+	@$(RUN) molecule/lab/matrix.py --sample
+
+bench-ports: setup ## Time the check beside loops over wait_for and uri; writes docs/bench-ports.md and .svg (long)
+	@$(RUN) molecule/lab/bench_ports.py
+
+lab-up: setup ## Boot hosts: HOSTS="a b" DISTRIBUTION=trixie ROOTLESSKIT="3.2.0 2.3.6" IPV6=no; prints their inventory file
+	@$(RUN) $(LAB) up --distribution $(DISTRIBUTION) $(ROOTLESSKIT:%=--rootlesskit %) $(if $(filter no,$(IPV6)),--no-ipv6) $(HOSTS)
 
 lab-shell: ## A root shell on one: HOST=a
 	@$(RUN) $(LAB) shell $(HOST)

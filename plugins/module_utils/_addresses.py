@@ -24,10 +24,12 @@ class HostAddress:
     """One address of an interface.
 
     :ivar scope: as the kernel numbers it: 0 global, 253 link, 254 host.
+    :ivar prefix: length of its network's prefix.
     """
 
     address: str
     scope: int
+    prefix: int = 0
 
     @property
     def family(self) -> int:
@@ -44,12 +46,12 @@ def parse_addresses(data: bytes) -> tuple[list[HostAddress], bool]:
         if kind in (_NLMSG_DONE, _NLMSG_ERROR) or length < _HEADER.size or offset + length > len(data):
             return found, True
         if kind == _RTM_NEWADDR and length >= _HEADER.size + _ADDRESS.size:
-            _family, _prefix, _flags, scope, _index = _ADDRESS.unpack_from(data, offset + _HEADER.size)
+            _family, prefix, _flags, scope, _index = _ADDRESS.unpack_from(data, offset + _HEADER.size)
             raw = _attributes(data[offset + _HEADER.size + _ADDRESS.size : offset + length])
             # On a point-to-point link ADDRESS is the peer's and LOCAL is ours.
             local = raw.get(_IFA_LOCAL) or raw.get(_IFA_ADDRESS)
             if local and len(local) in (4, 16):
-                found.append(HostAddress(str(ipaddress.ip_address(local)), scope))
+                found.append(HostAddress(str(ipaddress.ip_address(local)), scope, prefix))
         offset += (length + 3) & ~3
     return found, False
 
@@ -84,7 +86,17 @@ def host_addresses(seconds: float = 2.0) -> list[HostAddress]:
     return found
 
 
-def global_ipv4(addresses: list[HostAddress]) -> list[str]:
-    """The IPv4 addresses of global scope, each once, in the kernel's order."""
-    chosen = (a.address for a in addresses if a.family == 4 and a.scope == SCOPE_GLOBAL)
+def global_addresses(addresses: list[HostAddress]) -> list[str]:
+    """The addresses of global scope, each once, in the kernel's order, IPv4 first."""
+    chosen = [a.address for family in (4, 6) for a in addresses if a.family == family and a.scope == SCOPE_GLOBAL]
     return list(dict.fromkeys(chosen))
+
+
+def overlapping(network: str, addresses: list[HostAddress]) -> list[str]:
+    """Networks of these addresses that overlap with a network, such as V(10.0.2.0/24).
+
+    :raises ValueError: when it is none.
+    """
+    wanted = ipaddress.ip_network(network, strict=False)
+    found = [ipaddress.ip_network(f"{a.address}/{a.prefix}", strict=False) for a in addresses if a.scope == SCOPE_GLOBAL and a.prefix]
+    return list(dict.fromkeys(str(each) for each in found if each.version == wanted.version and each.overlaps(wanted)))

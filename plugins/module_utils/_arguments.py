@@ -9,7 +9,7 @@ import ipaddress
 import os
 import pwd
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils._addresses import global_ipv4, host_addresses
+from ansible_collections.portside.rootless_docker.plugins.module_utils._addresses import global_addresses, host_addresses
 
 
 class BadArgument(Exception):
@@ -42,7 +42,7 @@ def checked_timeout(seconds: float) -> float:
 
 
 def own_addresses(given: list[str] | None) -> list[str]:
-    """The host's IPv4 addresses to try besides its loopback: those given, or all of global scope.
+    """The host's addresses to try besides its loopback: those given, or all of global scope.
 
     :raises BadArgument: when one is no address, or not this host's.
     """
@@ -51,14 +51,14 @@ def own_addresses(given: list[str] | None) -> list[str]:
     except OSError as error:
         raise BadArgument(f"the kernel does not name this host's addresses ({error}), so none can be tried") from error
     if given is None:
-        return global_ipv4(known)
+        return global_addresses(known)
     own = {entry.address for entry in known}
     chosen = []
     for address in given:
         try:
-            parsed = ipaddress.IPv4Address(address)
+            parsed = ipaddress.ip_address(address)
         except ValueError as error:
-            raise BadArgument(f"host_addresses has {address!r}, which is no IPv4 address") from error
+            raise BadArgument(f"host_addresses has {address!r}, which is no IP address") from error
         if parsed.is_loopback or parsed.is_unspecified or str(parsed) not in own:
             raise BadArgument(
                 f"host_addresses has {address}, which is no address of this host, or a loopback one: probes must not leave the host"

@@ -38,6 +38,8 @@ GRACE = 5.0
 """Seconds that a canary outlives its run's deadline at most."""
 
 _FOLDER = "canary"
+PROGRAM = f"/{_FOLDER}/main.py"
+"""Path of what a canary container runs."""
 _MAIN = f"import json, sys\nsys.path.insert(0, '/{_FOLDER}')\nimport probe, server\nserver.main(json.loads(sys.argv[1]), probe.run_task)\n"
 
 
@@ -75,13 +77,21 @@ class Maker:
         return cls(int(found[1]), int(found[2]), int(found[3]), found[4], int(found[5])) if found else None
 
 
-def this_maker(seconds: float) -> Maker:
-    """This process, for a run that lasts at most C(seconds)."""
+NOBODY = 0
+"""The pid of a maker whose canaries stay after it has ended: what it made may go when its time is over."""
+
+
+def this_maker(seconds: float, stays: bool = False) -> Maker:
+    """This process, for a run that lasts at most C(seconds).
+
+    :param stays: whether what it makes is to stay when it has ended.
+    """
     me = read_process(os.getpid())
     if me is None:
         raise RuntimeError("/proc does not show this process")
     boot_id = (read_text("/proc/sys/kernel/random/boot_id", 64) or "").strip()
-    return Maker(me.pid, me.start, me.uid, boot_id, int(time.clock_gettime(time.CLOCK_BOOTTIME) + seconds + GRACE) + 1)
+    pid = NOBODY if stays else me.pid
+    return Maker(pid, me.start, me.uid, boot_id, int(time.clock_gettime(time.CLOCK_BOOTTIME) + seconds + GRACE) + 1)
 
 
 def is_stale(maker: Maker, now: Maker, seconds_since_boot: float, start_of_pid: int | None) -> bool:
@@ -92,6 +102,8 @@ def is_stale(maker: Maker, now: Maker, seconds_since_boot: float, start_of_pid: 
     """
     if maker.boot_id != now.boot_id or seconds_since_boot > maker.expires:
         return True
+    if maker.pid == NOBODY:
+        return False
     if now.uid not in (0, maker.uid):
         # With hidepid, other users' processes cannot be seen: being invisible is not being gone.
         return False
@@ -165,24 +177,55 @@ def interpreter() -> str | None:
     return None
 
 
-def pick_ports(count: int, busy: set[int], ephemeral: tuple[int, int], rng: random.Random) -> list[int]:
-    """Free ports from 20000 to 31999, none in the ephemeral range (that trap belongs in one cell only), or where that leaves too few, any "
-    "free ones there."""
-    free = [port for port in range(20000, 32000) if port not in busy]
-    outside = [port for port in free if not ephemeral[0] <= port <= ephemeral[1]]
-    return rng.sample(outside if len(outside) >= count else free, count)
+MAX_PORTS = 500
+"""Ports that one run takes at most, by far."""
+
+
+class FreePorts:
+    """Ports from 20000 to 31999 that are free, each given once.
+
+    None lies in the ephemeral range (that trap belongs in one cell only), unless there are too few others.
+    """
+
+    def __init__(self, busy: set[int], ephemeral: tuple[int, int], rng: random.Random) -> None:
+        first, last = ephemeral
+        span = range(20000, 32000) if len(busy.intersection(range(20000, 32000))) < 11000 else range(1024, 65536)
+        free = [port for port in span if port not in busy]
+        inside = [port for port in free if first <= port <= last]
+        outside = [port for port in free if not first <= port <= last]
+        # Taken from the end: those outside the range come first.
+        self._free = [port for some in (inside, outside) for port in rng.sample(some, min(MAX_PORTS, len(some)))]
+        # Linux gives the ports at even distances from the first to outgoing connections, the others only when it has run out: a check of
+        # many ports makes so many connections that one of them might have the port when pasta wants to bind it.
+        ephemeral_ports = range(first + 1, last + 1, 2) or range(first, last + 1)
+        some_ports = rng.sample(ephemeral_ports, min(MAX_PORTS, len(ephemeral_ports)))
+        self._ephemeral = [port for port in some_ports if port not in busy]
+
+    def take(self, count: int) -> list[int]:
+        """So many ports.
+
+        :raises IndexError: there are none left.
+        """
+        return [self._free.pop() for _each in range(count)]
+
+    def take_ephemeral(self) -> int:
+        """One of the ephemeral range.
+
+        :raises IndexError: there is none left.
+        """
+        return self._ephemeral.pop()
 
 
 def parse_log(data: bytes) -> bytes:
     """Standard output in an answer of the Engine's logs call: frames of a header of 8 bytes and a payload."""
-    out = b""
+    out = bytearray()  # grows in place: a log may have very many frames
     offset = 0
     while offset + 8 <= len(data):
         size = int.from_bytes(data[offset + 4 : offset + 8], "big")
         if data[offset] == 1:
             out += data[offset + 8 : offset + 8 + size]
         offset += 8 + size
-    return out
+    return bytes(out)
 
 
 class Canaries:
@@ -192,15 +235,17 @@ class Canaries:
     :param run_id: names the run, 12 hexadecimal digits.
     :param nonce: the secret of the run's answers.
     :param deadline: of the run; the containers end by themselves soon after it.
+    :param hold: seconds that they stay when the run is over.
     """
 
-    def __init__(self, engine: Engine, run_id: str, nonce: str, deadline: Deadline, python: str) -> None:
+    def __init__(self, engine: Engine, run_id: str, nonce: str, deadline: Deadline, python: str, hold: float = 0) -> None:
         self._engine = engine
         self._id = run_id
         self._nonce = nonce
         self._deadline = deadline
         self._python = python
-        self._maker = this_maker(deadline.remaining())
+        self._hold = hold
+        self._maker = this_maker(deadline.remaining() + hold, stays=hold > 0)
         self._image = f"{REPOSITORY}:{run_id}"
 
     def _labels(self) -> dict[str, str]:
@@ -253,7 +298,7 @@ class Canaries:
         :returns: the container's id.
         :raises EngineError: the Engine refused; :class:`HttpError`: no usable answer.
         """
-        lifetime = self._deadline.remaining() + GRACE
+        lifetime = self._deadline.remaining() + self._hold + GRACE
         program = {"nonce": self._nonce, "lifetime": lifetime, **task}
         host: dict[str, Any] = {
             "Binds": ["/usr:/usr:ro"],
@@ -272,7 +317,7 @@ class Canaries:
             {"name": f"{REPOSITORY}-{self._id}-{role}"},
             {
                 "Image": self._image,
-                "Cmd": [self._python, "-I", "-S", "-B", f"/{_FOLDER}/main.py", json.dumps(program)],
+                "Cmd": [self._python, "-I", "-S", "-B", PROGRAM, json.dumps(program)],
                 "Labels": self._labels(),
                 "ExposedPorts": {port: {} for port in bindings},
                 "HostConfig": host,
@@ -284,16 +329,16 @@ class Canaries:
         self._engine.call("POST", f"/containers/{identity}/start")
         return identity
 
-    def published(self, identity: str) -> dict[str, list[int]]:
-        """Host ports of a container, by container port (C(80/tcp)): what the Engine says it published."""
+    def published(self, identity: str) -> dict[str, dict[str, int]]:
+        """Host ports of a container, by container port (C(80/tcp)) and host address: what the Engine says it published."""
         settings = self._engine.get(f"/containers/{identity}/json").get("NetworkSettings")
         ports = settings.get("Ports") if isinstance(settings, dict) else None
-        found: dict[str, list[int]] = {}
+        found: dict[str, dict[str, int]] = {}
         for port, entries in (ports if isinstance(ports, dict) else {}).items():
             for entry in entries if isinstance(entries, list) else []:
                 number = whole_number(str(entry.get("HostPort", ""))) if isinstance(entry, dict) else None
                 if number is not None and 0 < number < 65536:
-                    found.setdefault(port, []).append(number)
+                    found.setdefault(port, {})[str(entry.get("HostIp", ""))] = number
         return found
 
     def result(self, identity: str, deadline: Deadline) -> dict[str, list[Any]] | None:
@@ -345,4 +390,7 @@ class Canaries:
             self._engine.call("DELETE", path, query, deadline=deadline)
         except EngineError as error:
             return None if error.status == 404 else error
+        except HttpError as error:
+            # One that is slow must not keep the others.
+            return EngineError(0, str(error), f"DELETE {path}")
         return None

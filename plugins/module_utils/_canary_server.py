@@ -3,8 +3,8 @@
 
 """The canary's server: proves who answers, and to which question.
 
-It sends nothing until it has got a challenge, and then a digest of the run's nonce, that challenge
-and its own port. So a recorded answer, another run's canary, a proxy or a port mapped to the wrong
+It sends nothing until it has got a challenge, and then a digest of the run's nonce, that challenge,
+its own port and the protocol. So a recorded answer, another run's canary, a proxy or a port mapped to the wrong
 place cannot pass for it. This file is also sent into the canary containers: standard library only.
 """
 
@@ -31,18 +31,37 @@ MAX_CLIENTS = 64
 CLIENT_SECONDS = 3.0
 
 
-def answer(nonce: str, challenge: bytes, port: int) -> bytes:
+ANY = "*"
+"""Listens on all addresses, IPv6 included where there is any."""
+
+
+def answer(nonce: str, challenge: bytes, port: int, protocol: str = "tcp") -> bytes:
     """What a canary on C(port) answers to a challenge."""
-    return hmac.new(nonce.encode(), challenge + b":%d" % port, "sha256").hexdigest().encode()
+    return hmac.new(nonce.encode(), challenge + f":{port}/{protocol}".encode(), "sha256").hexdigest().encode()
 
 
-def listen(address: str, port: int) -> socket.socket:
-    """A listening IPv4 socket; port 0 lets the kernel choose."""
-    handle = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+def listen(address: str, port: int, protocol: str = "tcp") -> socket.socket:
+    """A socket that listens; port 0 lets the kernel choose. An IPv6 address is for IPv6 only, C(*) for both."""
+    if address == ANY:
+        try:
+            return _bound("::", port, protocol, False)
+        except OSError:
+            return _bound("0.0.0.0", port, protocol, False)
+    return _bound(address, port, protocol, True)
+
+
+def _bound(address: str, port: int, protocol: str, only6: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    handle = socket.socket(family, kind | socket.SOCK_NONBLOCK)
     try:
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            handle.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only6)
+        if kind == socket.SOCK_STREAM:
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         handle.bind((address, port))
-        handle.listen(MAX_CLIENTS)
+        if kind == socket.SOCK_STREAM:
+            handle.listen(MAX_CLIENTS)
     except OSError:
         handle.close()
         raise
@@ -78,10 +97,12 @@ class Server:
                 selector.register(handle, selectors.EVENT_READ)
             while not self._stop.is_set() and time.monotonic() < self._end:
                 for key, _mask in selector.select(0.1):
-                    if key.fileobj in self._listeners:
-                        self._accept(selector, key.fileobj)
-                    else:
+                    if key.fileobj not in self._listeners:
                         self._read(selector, key.fileobj)
+                    elif key.fileobj.type == socket.SOCK_DGRAM:
+                        self._reply(key.fileobj)
+                    else:
+                        self._accept(selector, key.fileobj)
                 now = time.monotonic()
                 for client in [c for c, (until, _data) in self._clients.items() if now > until]:
                     self._drop(selector, client)
@@ -99,6 +120,14 @@ class Server:
         client.setblocking(False)
         self._clients[client] = (time.monotonic() + CLIENT_SECONDS, b"")
         selector.register(client, selectors.EVENT_READ)
+
+    def _reply(self, handle: Any) -> None:
+        try:
+            data, peer = handle.recvfrom(CHALLENGE + 1)
+            if len(data) == CHALLENGE:
+                handle.sendto(answer(self._nonce, data, handle.getsockname()[1], "udp"), peer)
+        except OSError:
+            pass  # an ICMP message about an earlier answer, or the peer is gone
 
     def _read(self, selector: selectors.BaseSelector, client: Any) -> None:
         until, data = self._clients[client]
@@ -125,7 +154,7 @@ class Server:
 def main(task: dict[str, Any], run_task: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Be a canary container: listen, do the inside probes, print their result as one line, serve until the time is over.
 
-    :param task: C(nonce), C(listen) (ports), C(lifetime) in seconds, and what C(run_task) takes.
+    :param task: C(nonce), C(listen) (address, port and protocol of each), C(lifetime) in seconds, and what C(run_task) takes.
     """
 
     def leave(_number: int, _frame: Any) -> None:
@@ -135,7 +164,7 @@ def main(task: dict[str, Any], run_task: Callable[[dict[str, Any]], dict[str, An
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGALRM, leave)
     signal.setitimer(signal.ITIMER_REAL, task["lifetime"])
-    server = Server([listen("0.0.0.0", port) for port in task["listen"]], task["nonce"], task["lifetime"])
+    server = Server([listen(*place) for place in task["listen"]], task["nonce"], task["lifetime"])
     server.start()
     sys.stdout.write(json.dumps(run_task(task)) + "\n")
     sys.stdout.flush()

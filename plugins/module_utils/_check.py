@@ -9,348 +9,709 @@ import contextlib
 import pwd
 import random
 import secrets
+import signal
 import socket
 import threading
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server
-from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import Canaries, interpreter, made_container, pick_ports
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server, _container_canary, _inside, _namespace_canary
+from ansible_collections.portside.rootless_docker.plugins.module_utils._addresses import host_addresses, overlapping
+from ansible_collections.portside.rootless_docker.plugins.module_utils._ask import (
+    BareQuestion,
+    CanaryQuestion,
+    ExpectationQuestion,
+    ask,
+    untried,
+)
+from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import Canaries, FreePorts, interpreter, made_container
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
     ANSWERED,
     ANSWERS,
     DATA,
+    DOUBT,
+    LIKE_CANARY,
+    LISTENER,
     MUST_NOT,
     OPEN,
+    PASS,
+    UDP,
     WRONG_ANSWER,
     Cell,
-    kind_of,
-    outcome_of,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError
-from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder, holder_of
+from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder, Service, holder_of
+from ansible_collections.portside.rootless_docker.plugins.module_utils._expectations import (
+    HOST,
+    NAMESPACE,
+    Expectation,
+    judge_reading,
+    probe_of,
+)
 from ansible_collections.portside.rootless_docker.plugins.module_utils._gather import (
     daemon_facts,
+    failed_starts,
     kernel_facts,
     pasta_facts,
     port_holders,
     unit_state,
 )
-from ansible_collections.portside.rootless_docker.plugins.module_utils._inside import (
-    BRIDGE,
-    HOST_NETWORK,
-    INSIDE,
-    NAMESPACE,
-    inside_cells,
+from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import Agent, AgentError, is_canary
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import (
+    option_value,
+    read_connected_ports,
+    read_listeners,
+    read_process,
+    socket_owners,
 )
-from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import probe_in_namespace
-from ansible_collections.portside.rootless_docker.plugins.module_utils._probe import Probe, Reading, retry_probes, run_probes
-from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import option_value, read_connected_ports, read_listeners
 from ansible_collections.portside.rootless_docker.plugins.module_utils._published import (
     Published,
-    canary_bindings,
-    canary_ports,
     container_ports,
     host_cells,
+    vantage_of,
 )
+from ansible_collections.portside.rootless_docker.plugins.module_utils._rootlesskit import api_socket
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
-LOOPBACK = "127.0.0.1"
+CANARIES = ("canary", "namespace")
+"""Groups of cells that are about canaries."""
+LOOPBACKS = {4: "127.0.0.1", 6: "::1"}
 PATIENCE = 4.0
-"""Seconds that a port gets to answer: under the port driver implicit, pasta looks for new listeners once a second (up to 1.8 s were "
-"seen)."""
-ANSWER_WAIT = 1.0
-"""Seconds for an answer of a canary, which takes milliseconds when the path is open."""
-INSIDE_WAIT = 0.5
-"""The same from inside, where a packet to the gateway is often dropped, and waiting is what a sound host costs most."""
-FOREIGN_WAIT = 0.3
-"""Seconds after which a connection that a foreign service keeps open without a word counts as silent."""
+"""Seconds that a control inside gets to answer."""
 MIRROR_SECONDS = 2.2
-"""Seconds after which a pasta that mirrors the host's listeners into the namespace has done so: two of its scans."""
+"""Seconds after which a pasta that mirrors listeners between the host and the namespace has done so: two of its scans."""
 CLEANUP_SECONDS = 1.5
-START_ATTEMPTS = 8
-UNSPOKEN = "the connection stays open; whether the service answers was not tried, because nothing is said to a service that is not ours"
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
+AGENT_MARGIN = 5.0
+"""Seconds that the canary in the namespace outlives the deadline at most, should this process be stopped and not ended."""
+BY_CANARY = "nothing came; nor did it from a canary that is published in the same way, which answers where it must"
+NOBODY = "no process of this host listens there"
+BY_LISTENER = "the daemon listens there; whether the service answers was not tried, because nothing is said to a service that is not ours"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is to look at.
+
+    :ivar addresses: of the host, besides its loopback.
+    :ivar namespace: whether a canary in RootlessKit's namespace is published.
+    :ivar container: whether canary containers are.
+    :ivar containers: whether running containers' ports are tried.
+    :ivar host_loopback: whether the host's loopback must not be reachable from inside.
+    :ivar unpublished: whether the daemon must not listen on ports that no container published.
+    :ivar hold: seconds that the canary containers stay up afterwards.
+    :ivar expectations: of the operator.
+    """
+
+    addresses: list[str]
+    namespace: bool = False
+    container: bool = True
+    containers: bool = True
+    host_loopback: bool = True
+    unpublished: bool = True
+    hold: float = 0.0
+    expectations: tuple[Expectation, ...] = ()
+
+
+@dataclass
+class Found:
+    """What a run found, besides its cells and its evidence.
+
+    :ivar untested: number of published ports that are neither TCP nor UDP.
+    :ivar nonce: of the canaries that are still up.
+    :ivar run_id: of these.
+    """
+
+    untested: int = 0
+    nonce: str = ""
+    run_id: str = ""
+
+
+class Beside(threading.Thread):
+    """A thread whose exception is not lost: cells that it did not make would be missing without a word."""
+
+    def __init__(self, action: Any, arguments: tuple[Any, ...]) -> None:
+        super().__init__(daemon=True)
+        self._action, self._arguments = action, arguments
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do it."""
+        try:
+            self._action(*self._arguments)
+        except BaseException as error:
+            self._error = error
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until it is done, or the time is over; raises what it raised."""
+        self.join(seconds)
+        if self._error is not None:
+            raise self._error
 
 
 class Check:
     """A run for one user.
 
     :param account: whose daemon.
-    :param addresses: of the host, IPv4, besides 127.0.0.1.
     :param seconds: for everything but the removal of the canaries, which gets another 1.5 s.
-    :param containers: whether running containers' ports are tried, too.
-    :param host_loopback: whether the host's loopback must not be reachable from inside.
     """
 
-    def __init__(self, account: pwd.struct_passwd, addresses: list[str], seconds: float, containers: bool, host_loopback: bool) -> None:
+    def __init__(self, account: pwd.struct_passwd, wanted: Wanted, seconds: float) -> None:
         self._account = account
-        self._addresses = [LOOPBACK] + addresses
+        self._wanted = wanted
         self._deadline = Deadline(seconds)
-        self._want_containers = containers
-        self._want_host_loopback = host_loopback
         self._nonce = secrets.token_hex(16)
         self._engine = Engine(account.pw_uid, self._deadline)
         self._python = interpreter()
         self._cells: list[Cell] = []
-        self._start_errors: list[tuple[str, str]] = []
         self._facts: dict[str, Any] = {}
-        self._inside_readings: dict[str, dict[str, list[Any]]] = {}
-        self._challenges: dict[str, bytes] = {}
-        self.untested = 0
+        self._start_errors: list[tuple[str, str]] = []
+        self._agent: Agent | None = None
+        self._own_ports: set[int] = set()
+        self._places: list[_namespace_canary.Place] = []
+        self._families = frozenset({4})
+        self._other_cells: list[Cell] = []
+        self._answered: set[tuple[str, str]] = set()
+        self._views: dict[str, _inside.InsideView] = {}
+        self._inside_readings: dict[str, dict[str, Any]] = {}
+        self.found = Found(nonce=self._nonce, run_id=secrets.token_hex(6))
 
     def run(self) -> tuple[list[Cell], Evidence]:
         """Measure. Nothing that can be measured raises: what went wrong is in the evidence."""
         self._facts.update(kernel_facts())
         self._processes, facts = daemon_facts(self._account, self._deadline)
         self._facts.update(facts)
-        host_server = None
-        canaries = None
-        try:
-            version = self._engine.negotiate()
-            self._facts.update(engine_version=version["version"], engine_api=version["api"])
-            listener = self._listen_on_host()
-            self._host_port = listener.getsockname()[1]
-            host_server = _canary_server.Server([listener], self._nonce, self._deadline.remaining() + 1)
-            host_server.start()
-            self._host_since = self._deadline.elapsed()
-            canaries = Canaries(self._engine, secrets.token_hex(6), self._nonce, self._deadline, self._python or "/usr/bin/python3")
-            self._measure(canaries)
-        except HttpError as error:
-            self._facts.update(engine_error=error.reason, engine_message=str(error))
-        except EngineError as error:
-            self._facts.update(engine_error="garbled", engine_message=str(error))
-        finally:
-            if host_server is not None:
-                host_server.stop()
-            if canaries is not None:
-                self._take_down(canaries)
+        self._facts["collisions"] = self._collisions()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._take_down)
+            self._listeners = read_listeners()
+            busy = {listener.port for listener in self._listeners} | read_connected_ports()
+            if self._processes.child is not None:
+                busy.update(listener.port for listener in read_listeners(self._processes.child.pid))
+            self._free = FreePorts(busy, self._facts.get("ephemeral", (32768, 60999)), random.SystemRandom())
+            self._host_canary(stack)
+            self._put_up_agent()
+            self._measure()
         return self._conclude()
 
-    def _ports(self, count: int, busy: set[int]) -> list[int]:
-        return pick_ports(count, busy, self._facts.get("ephemeral", (32768, 60999)), random.SystemRandom())
+    def _collisions(self) -> tuple[str, ...]:
+        try:
+            return tuple(overlapping(self._facts.get("network") or "", host_addresses()))
+        except (OSError, ValueError):
+            return ()
 
-    def _listen_on_host(self) -> socket.socket:
-        """A listener for the canary on the host's loopback.
+    def _take_down(self) -> None:
+        if self._agent is not None:
+            self._agent.end()
+
+    # -- on the host -------------------------------------------------------
+
+    def _host_canary(self, stack: contextlib.ExitStack) -> None:
+        """Listeners on the host: on its loopback, for the tries from inside; and for controls, on its IPv6 addresses.
 
         Not on a port that the kernel chooses: a passt of 2026_05_07 or later leaves out the ephemeral range also when it mirrors the
         host's listeners into the namespace, so a leak would not show there.
         """
-        busy = {listener.port for listener in read_listeners()}
-        for port in self._ports(20, busy):
-            with contextlib.suppress(OSError):
-                return _canary_server.listen(LOOPBACK, port)
-        return _canary_server.listen(LOOPBACK, 0)
+        sockets: list[socket.socket] = []
+        self._host_ports: dict[int, int] = {}
+        self._control_ports: dict[str, int] = {}
+        for family, address in LOOPBACKS.items():
+            port = self._listen(sockets, address)
+            if port:
+                self._host_ports[family] = self._control_ports[address] = port
+        for address in self._wanted.addresses:
+            if ":" in address:
+                port = self._listen(sockets, address)
+                if port:
+                    self._control_ports[address] = port
+        server = _canary_server.Server(sockets, self._nonce, self._deadline.remaining() + 1)
+        stack.callback(server.stop)
+        server.start()
+        self._host_since = self._deadline.elapsed()
 
-    def _take_down(self, canaries: Canaries) -> None:
-        # Engine calls of the removal get time of their own: it matters most when the run has used up its own.
+    def _listen(self, sockets: list[socket.socket], address: str) -> int | None:
+        """Listen on a free port over TCP and UDP; None where this host has no such address."""
+        for port in self._free.take(5):
+            pair = []
+            try:
+                for protocol in ("tcp", "udp"):
+                    pair.append(_canary_server.listen(address, port, protocol))
+            except OSError:
+                for handle in pair:
+                    handle.close()
+                continue
+            sockets += pair
+            return port
+        return None
+
+    # -- in RootlessKit's namespace ----------------------------------------
+
+    def _put_up_agent(self) -> None:
+        control, self._bridge_port = self._free.take(2)
+        # Also when it cannot be entered: what was not tried from there must not be missing among the cells.
+        self._view(_inside.NAMESPACE, control, self._families)
+        child = self._processes.child
+        if child is None or self._python is None:
+            self._facts["namespace_error"] = "the host has no Python 3 below /usr" if child else "RootlessKit's child was not found"
+            return
+        if self._wanted.namespace:
+            self._places = _namespace_canary.places(self._facts.get("port_driver"), self._facts.get("ipv6", False), self._free)
+        uid = self._account.pw_uid
+        lifetime = self._deadline.remaining() + AGENT_MARGIN
+        implicit = _namespace_canary.is_implicit(self._facts.get("port_driver"))
+        task = _namespace_canary.agent_task(self._nonce, lifetime, api_socket(uid), self._places, control, self._bridge_port, implicit)
+        detached = bool(self._facts.get("detached_netns"))
+        try:
+            self._agent = Agent(child.pid, detached, uid, self._account.pw_gid, self._python, task, self._deadline)
+        except AgentError as error:
+            self._facts["namespace_error"] = str(error)
+            return
+        self._own_ports.update((control, self._bridge_port))
+        said = {**self._agent.listening, **self._agent.published}
+        self._facts["publish_errors"] = tuple((place.key, said[place.key]) for place in self._places if said.get(place.key))
+        self._families = _namespace_canary.families(self._agent.listening)
+        self._view(_inside.NAMESPACE, control, self._families)
+
+    def _view(self, vantage: str, control: int, families: frozenset[int]) -> _inside.InsideView:
+        view = _inside.InsideView(
+            vantage, self._nonce, control, self._host_ports, families, self._facts.get("gateway"), self._facts.get("ipv6", False)
+        )
+        self._views[vantage] = view
+        return view
+
+    def _settle(self) -> float:
+        """Seconds until a pasta that mirrors the host's listeners into the namespace has seen the canary."""
+        argv = self._facts.get("pasta_argv", ())
+        if not argv or all(option_value(argv, *names) == "none" for names in (("--tcp-ns", "-T"), ("--udp-ns", "-U"))):
+            return 0.0
+        return max(0.0, self._host_since + MIRROR_SECONDS - self._deadline.elapsed())
+
+    def _task(self, vantage: str) -> dict[str, Any]:
+        if not self._wanted.host_loopback or vantage not in self._views:
+            return dict(_container_canary.NO_PROBES)
+        return self._views[vantage].task(min(PATIENCE, self._deadline.remaining()), self._settle())
+
+    def _ask_agent(self) -> None:
+        if self._agent is None:
+            return
+        try:
+            self._inside_readings[_inside.NAMESPACE] = self._agent.run_task(self._task(_inside.NAMESPACE), self._deadline)
+        except AgentError as error:
+            self._facts["namespace_error"] = str(error)
+
+    # -- everything --------------------------------------------------------
+
+    def _measure(self) -> None:
+        inside = self._start(self._ask_agent) if self._wanted.host_loopback else None
+        published = [place.published for place in self._places]
+        running: list[Published] = []
+        canaries = None
+        others = None
+        whole = False
+        try:
+            version = self._engine.negotiate()
+            self._facts.update(engine_version=version["version"], engine_api=version["api"])
+            running = self._containers_of_others()
+            # They are there already: they are asked while the canaries are being put up and pasta looks for these. And thousands of ports
+            # that are dead do not keep the canaries from being asked again.
+            others = self._start(self._ask_others, running)
+            if self._wanted.container:
+                canaries = self._canaries()
+                published += self._put_up_containers(canaries)
+            self._ask_canaries(published)
+            if canaries is not None:
+                self._read_containers(canaries)
+            whole = True
+        except HttpError as error:
+            self._facts.update(engine_error=error.reason, engine_message=str(error))
+            if not self._cells:
+                self._ask_canaries(published)
+        except EngineError as error:
+            self._facts.update(engine_error="garbled", engine_message=str(error))
+            if not self._cells:
+                self._ask_canaries(published)
+        finally:
+            # What is held stays only where somebody learns of it.
+            if canaries is not None and not (self._wanted.hold and whole):
+                self._remove(canaries)
+        if others is not None:
+            others.wait()
+        self._ask_expectations()
+        self._cells = [replace(c, control=(c.address, c.protocol) in self._answered) for c in self._cells + self._other_cells]
+        if inside is not None:
+            inside.wait(self._deadline.remaining())
+            for vantage, view in self._views.items():
+                self._cells += view.cells(self._inside_readings.get(vantage, {}))
+            self._list_reachable_services()
+        self._ask_from_namespace()
+        self._mark()
+        if self._wanted.unpublished and not self._facts.get("engine_error"):
+            self._look_for_unpublished(published + running)
+
+    def _start(self, action: Any, *arguments: Any) -> Beside:
+        """Do something beside this thread; a signal that ends the run does not wait for it."""
+        beside = Beside(action, arguments)
+        beside.start()
+        return beside
+
+    def _containers_of_others(self) -> list[Published]:
+        if not self._wanted.containers:
+            return []
+        everything = [c for c in self._engine.containers(True) if made_container(c) is None]
+        self._facts["failed_starts"] = failed_starts(self._engine, everything)
+        found, self.found.untested = container_ports([c for c in everything if c.get("State") == "running"])
+        return found
+
+    def _canaries(self) -> Canaries:
+        python = self._python or "/usr/bin/python3"
+        return Canaries(self._engine, self.found.run_id, self._nonce, self._deadline, python, self._wanted.hold)
+
+    def _put_up_containers(self, canaries: Canaries) -> list[Published]:
+        # What an earlier run left must not fail this one.
+        with contextlib.suppress(EngineError, HttpError):
+            canaries.sweep()
+        control = self._free.take(1)[0]
+        self._own_ports.add(control)
+        if self._wanted.host_loopback:
+            self._view(_inside.HOST_NETWORK, control, self._families)
+            self._view(_inside.BRIDGE, self._bridge_port, frozenset({4}))
+        canary = _container_canary.ContainerCanary(canaries, self._free, self._facts.get("ipv6", False), self._wanted.host_loopback)
+        if self._python is None:
+            canary.errors.append(("image", "the host has no Python 3 below /usr that a container could run"))
+        published = canary.put_up(lambda: self._task(_inside.BRIDGE), lambda: self._task(_inside.HOST_NETWORK), control)
+        self._start_errors += canary.errors
+        self._containers = canary.running
+        self._own_ports |= canary.given_up
+        return published
+
+    def _read_containers(self, canaries: Canaries) -> None:
+        roles = {_inside.HOST_NETWORK: _container_canary.HOST_ROLE, _inside.BRIDGE: _container_canary.BRIDGE_ROLE}
+        for vantage, role in roles.items():
+            if vantage in self._views and role in self._containers:
+                readings = canaries.result(self._containers[role], self._deadline)
+                if readings is not None:
+                    self._inside_readings[vantage] = readings
+
+    def outside(self) -> list[dict[str, Any]]:
+        """What another machine is to try, as the module port_probe_info takes it: the canaries that are held, and the containers' ports."""
+        cells = [c for c in self._cells if c.group in ("canary", "container") and c.port and c.address in self._wanted.addresses]
+        # Where nothing must answer, as at IPv6 addresses without IPv6, there is no control, and from elsewhere silence proves nothing.
+        provable = {(cell.address, cell.protocol) for cell in cells if cell.expected == ANSWERS}
+        return [
+            {
+                "name": cell.thing,
+                "address": cell.address,
+                "port": cell.port,
+                "protocol": cell.protocol,
+                "expected": cell.expected,
+                "group": "outside",
+                **({"canary": {"nonce": self._nonce, "port": cell.container_port}} if cell.group == "canary" else {}),
+            }
+            for cell in cells
+            if (cell.address, cell.protocol) in provable
+        ]
+
+    def _remove(self, canaries: Canaries) -> None:
+        # The removal gets time of its own: it matters most when the run has used up its own. No signal cuts it short.
         self._engine.deadline = Deadline(CLEANUP_SECONDS)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         try:
             canaries.remove(self._engine.deadline)
         except (HttpError, EngineError) as error:
             self._facts["left_behind"] = str(error)
-
-    # -- the canaries ------------------------------------------------------
-
-    def _measure(self, canaries: Canaries) -> None:
-        self._try("leftover", canaries.sweep)
-        containers = self._engine.containers() if self._want_containers else []
-        foreign, self.untested = container_ports([c for c in containers if made_container(c) is None])
-        listeners = read_listeners()
-        published = self._put_up(canaries, {listener.port for listener in listeners} | read_connected_ports())
-        self._cells = host_cells(published, self._addresses) + host_cells(foreign, self._addresses)
-        inside = threading.Thread(target=self._probe_namespace, daemon=True)
-        if self._want_host_loopback:
-            inside.start()
-        self._probe_host()
-        if self._want_host_loopback:
-            self._read_inside(canaries)
-            inside.join(self._deadline.remaining())
-            self._cells += inside_cells(self._inside_readings, self._challenges, self._nonce, self._control_port, self._host_port)
-        self._mark_holders()
-
-    def _try(self, what: str, action: Any, *arguments: Any) -> Any:
-        """Do one thing with the Engine; when it refuses, note that and go on."""
-        try:
-            return action(*arguments)
-        except EngineError as error:
-            self._start_errors.append((what, error.text))
-            return None
-
-    def _put_up(self, canaries: Canaries, busy: set[int]) -> list[Published]:
-        """Image and containers; what is published then, with port 0 where that failed."""
-        inside = self._ports(6, busy)
-        self._control_port = inside.pop()
-        self._containers: dict[str, str] = {}
-        ports = [0, 0, 0]
-        if self._python is None:
-            self._start_errors.append(("image", "the host has no Python 3 below /usr that a container could run"))
-            return canary_ports(ports, inside, 0)
-        if self._try("image", lambda: canaries.make_image() or True) is None:
-            return canary_ports(ports, inside, 0)
-        if self._want_host_loopback:
-            task = self._task(HOST_NETWORK, LOOPBACK, [self._control_port])
-            identity = self._try("host network", canaries.start, "host", task, "host", {})
-            if identity:
-                self._containers[HOST_NETWORK] = identity
-        for attempt in range(START_ATTEMPTS):
-            ports = self._ports(3, busy.union(inside))
-            wanted = canary_ports(ports, inside, 0)
-            task = self._task(BRIDGE, "gateway", inside)
-            try:
-                identity = canaries.start(f"bridge{attempt}", task, None, canary_bindings(wanted))
-            except EngineError as error:
-                # Somebody may have taken the port since it was looked at.
-                if attempt + 1 < START_ATTEMPTS and ("already in use" in error.text or "already allocated" in error.text):
-                    continue
-                self._start_errors.append(("bridge", error.text))
-                return canary_ports([0, 0, 0], inside, 0)
-            self._containers[BRIDGE] = identity
-            chosen = (self._try("bridge", canaries.published, identity) or {}).get(f"{inside[3]}/tcp", [])
-            if attempt + 1 < START_ATTEMPTS and read_connected_ports().intersection(chosen):
-                # The Engine chose a port that a connection of the host uses at its end, perhaps one that has just ended: the Engine
-                # cannot see that, and pasta cannot bind it. It is chance, and no property of the daemon: the next one is another.
-                canaries.discard(identity)
-                continue
-            return canary_ports(ports, inside, chosen[0] if chosen else 0)
-        return canary_ports([0, 0, 0], inside, 0)
-
-    def _task(self, vantage: str, control: str, listen: list[int]) -> dict[str, Any]:
-        """What a place inside does, see C(_probe.run_task).
-
-        The control is the host-network canary, which listens in RootlessKit's namespace: at that namespace's own loopback, where
-        a leak would show, or, for the bridge, at the gateway.
-        """
-        settle = 0.0
-        argv = self._facts.get("pasta_argv", ())
-        if argv and option_value(argv, "--tcp-ns", "-T") != "none":
-            settle = max(0.0, self._host_since + MIRROR_SECONDS - self._deadline.elapsed())
-        outer = option_value(argv, "--gateway", "-g") or ""
-        probes = []
-        for entry in INSIDE:
-            address = outer if entry.address == "outer" else entry.address
-            if entry.vantage == vantage and address:
-                probes.append(
-                    [entry.thing, address, self._host_port, self._challenge(vantage, entry.thing), _canary_server.ANSWER, INSIDE_WAIT]
-                )
-        if not self._want_host_loopback:
-            probes = []
-        controls = [["control", control, self._control_port, self._challenge(vantage, "control"), _canary_server.ANSWER, ANSWER_WAIT]]
-        patience = min(PATIENCE, self._deadline.remaining())
-        return {"listen": listen, "controls": controls if probes else [], "probes": probes, "patience": patience, "settle": settle}
-
-    def _challenge(self, *names: str) -> str:
-        """A fresh challenge, remembered under a name; in hexadecimal, which its bytes are sent as."""
-        challenge = secrets.token_hex(_canary_server.CHALLENGE // 2).encode()
-        self._challenges["|".join(names)] = challenge
-        return challenge.hex()
+        finally:
+            self._engine.deadline = self._deadline
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     # -- from the host -----------------------------------------------------
 
-    def _probe_host(self) -> None:
-        """First all that must answer, again and again until it does; then, once, all that must not."""
-        cells = {f"{index}": cell for index, cell in enumerate(self._cells) if cell.port}
-        positive = {key: cell for key, cell in cells.items() if cell.expected == ANSWERS}
-        readings = retry_probes(
-            positive,
-            lambda key: self._probe(key, positive[key]),
-            lambda key, reading: self._satisfies(key, positive[key], reading),
-            min(PATIENCE, self._deadline.remaining()),
-        )
-        answered = {
-            cell.vantage for key, cell in positive.items() if cell.group == "canary" and self._satisfies(key, cell, readings.get(key))
+    def _host_cells(self, published: list[Published]) -> list[Cell]:
+        addresses = [address for address in LOOPBACKS.values() if address in self._control_ports or address == LOOPBACKS[4]]
+        return host_cells(published, addresses + self._wanted.addresses, self._facts.get("ipv6", False))
+
+    def _ask_others(self, published: list[Published]) -> None:
+        """Ask running containers."""
+        cells = self._host_cells(published)
+        questions = {index: BareQuestion(cell) for index, cell in enumerate(cells) if cell.port}
+        self._other_cells = ask(cells, questions, self._deadline)
+
+    def _ask_expectations(self) -> None:
+        """What the operator expects. In the main thread: there a signal ends the search of a pattern that goes on for ever."""
+        wanted = [each for each in self._wanted.expectations if each.source == HOST]
+        cells = [expected_cell(each, vantage_of(each.address)) for each in wanted]
+        self._other_cells += ask(cells, {index: ExpectationQuestion(each) for index, each in enumerate(wanted)}, self._deadline)
+
+    def _ask_canaries(self, published: list[Published]) -> None:
+        controls = [self._control(address, protocol) for address in self._control_ports for protocol in ("tcp", "udp")]
+        cells = self._host_cells(published) + controls
+        questions = {i: CanaryQuestion(c, self._nonce, c.container_port) for i, c in enumerate(cells) if c.port}
+        seen = ask(cells, questions, self._deadline)
+        self._cells = seen[: len(seen) - len(controls)]
+        asked = {(c.address, c.protocol) for c in self._cells if c.expected == ANSWERS}
+        # Where no canary has to answer, as over IPv6 without IPv6, a listener of this process shows that the address can be reached.
+        self._answered = {
+            (c.address, c.protocol)
+            for c in seen
+            if c.expected == ANSWERS and c.verdict == PASS and (c.group in CANARIES or (c.address, c.protocol) not in asked)
         }
-        negative = {key: cell for key, cell in cells.items() if cell.expected == MUST_NOT}
-        readings.update(run_probes([self._probe(key, cell) for key, cell in negative.items()], self._deadline.remaining()))
-        for key, cell in cells.items():
-            reading = readings.get(key)
-            if reading is not None:
-                outcome, proof = outcome_of(reading.event, reading.data, self._expected(key, cell))
-                note = UNSPOKEN if proof == OPEN else ""
-                self._cells[int(key)] = replace(cell, outcome=outcome, proof=proof, note=note, seconds=round(reading.seconds, 3))
-        self._cells = [replace(cell, control=cell.vantage in answered) for cell in self._cells]
 
-    def _probe(self, key: str, cell: Cell) -> Probe:
-        if cell.group == "container":
-            # Nothing is said to a service that is not ours.
-            return Probe(key, cell.address, cell.port, wait=FOREIGN_WAIT)
-        send = bytes.fromhex(self._challenge(key))
-        return Probe(key, cell.address, cell.port, send, _canary_server.ANSWER, ANSWER_WAIT)
+    def _control(self, address: str, protocol: str) -> Cell:
+        port = self._control_ports[address]
+        return Cell("control", "control", vantage_of(address), address, port, ANSWERS, None, container_port=port, protocol=protocol)
 
-    def _expected(self, key: str, cell: Cell) -> bytes | None:
-        if cell.group == "container":
-            return None
-        return _canary_server.answer(self._nonce, self._challenges[key], cell.container_port)
+    # -- what the kernel says ----------------------------------------------
 
-    def _satisfies(self, key: str, cell: Cell, reading: Reading | None) -> bool:
-        if reading is None:
-            return False
-        expected = self._expected(key, cell)
-        if expected is None:
-            return reading.event in ("data", "silent")
-        return reading.data == expected
+    def _mark(self) -> None:
+        """See who listens on the ports in question: an answer of somebody else's is a wrong answer, and silence is what it means."""
+        ports = {cell.port for cell in self._cells if cell.group != "host_loopback" and cell.port}
+        self._listeners = read_listeners()
+        holders = port_holders(self._listeners, ports, self._processes, self._account.pw_uid)
+        self._facts["holders"] = holders
+        by_port: dict[int, list[Holder]] = {}
+        for holder in holders:
+            by_port.setdefault(holder.port, []).append(holder)
+        sound = self._sound()
+        for index, cell in enumerate(self._cells):
+            if cell.group == "container":
+                holder_here = holder_of(by_port.get(cell.port, ()), cell.address, cell.port, cell.protocol)
+                self._cells[index] = weigh(cell, holder_here, sound)
+        dead = {cell.port for cell in self._cells if cell.expected == ANSWERS and cell.verdict != PASS}
+        connected = frozenset(dead & read_connected_ports()) if dead else frozenset()
+        self._facts["connected"] = connected
+        # A connection took the ephemeral port between the look and the canary's listener: that is chance, and no property of the daemon.
+        first, last = self._facts.get("ephemeral", (32768, 60999))
+        taken = {port for port in connected if first <= port <= last}
+        lost = ("refused", "silent")
+        self._cells = [
+            cell
+            for cell in self._cells
+            if cell.group != "namespace"
+            or cell.port not in taken
+            or cell.outcome not in lost
+            or holder_of(by_port.get(cell.port, ()), cell.address, cell.port, cell.protocol) is not None
+        ]
 
-    # -- from inside -------------------------------------------------------
+    def _sound(self) -> frozenset[tuple[str, str, str, str]]:
+        passed = [c for c in self._cells if c.group in CANARIES and c.verdict == PASS]
+        return frozenset((c.expected, c.kind, c.address, c.protocol) for c in passed)
 
-    def _probe_namespace(self) -> None:
-        child = self._processes.child
-        if child is None or self._python is None:
-            self._facts["namespace_error"] = "RootlessKit's child was not found"
+    def _look_for_unpublished(self, published: list[Published]) -> None:
+        """Listeners of the daemon on the host that no container published: what else is there to be reached."""
+        known = {(entry.port, entry.protocol) for entry in published}
+        known.update((port, protocol) for port in {*self._control_ports.values(), *self._own_ports} for protocol in ("tcp", "udp"))
+        known.update((cell.port, cell.protocol) for cell in self._cells if cell.group != "expectation")
+        since: dict[tuple[int, str], float] = {}
+        patience = self._deadline.within(2 * MIRROR_SECONDS)
+        while strangers := self._strangers(known):
+            # It may be what a container or another check left: pasta lets go of it within two of its scans. And what a container publishes
+            # by now was perhaps not published when this run began.
+            now: set[tuple[int, str]] = set()
+            with contextlib.suppress(HttpError, EngineError):
+                now = {(entry.port, entry.protocol) for entry in container_ports(self._engine.containers())[0]}
+            strangers = tuple(each for each in strangers if (each.port, each.protocol) not in now)
+            elapsed = self._deadline.elapsed()
+            since = {(each.port, each.protocol): since.get((each.port, each.protocol), elapsed) for each in strangers}
+            stay = [each for each in strangers if elapsed - since[each.port, each.protocol] >= MIRROR_SECONDS]
+            if len(stay) == len(strangers) or patience.expired():
+                # Where the run itself is at its end, those that may still go are in doubt.
+                doubtful = [each for each in strangers if each not in stay] if self._deadline.remaining() < 0.5 else []
+                self._cells += self._ask_strangers(stay) + [_stranger(each, TOO_LATE) for each in doubtful]
+                return
+            time.sleep(0.2)
+            self._listeners = read_listeners()
+
+    def _strangers(self, known: set[tuple[int, str]]) -> tuple[Holder, ...]:
+        """Listeners on the host that are the daemon's and on none of these ports.
+
+        Over UDP a network driver has a socket for each conversation of a container, which looks like a listener. One that publishes has
+        its counterpart in RootlessKit's namespace, and is there under implicit only.
+        """
+        candidates = [
+            listener
+            for listener in self._listeners
+            if listener.uid == self._account.pw_uid and (listener.port, listener.protocol) not in known
+        ]
+        udp = {listener.port for listener in candidates if listener.protocol == UDP}
+        if udp:
+            implicit = self._agent is not None and self._facts.get("port_driver") in (None, "implicit")
+            inside = read_listeners(self._agent.pid) if self._agent is not None and implicit else []
+            udp &= {listener.port for listener in inside if listener.protocol == UDP}
+        ports = udp | {listener.port for listener in candidates if listener.protocol != UDP}
+        ours = [holder for holder in port_holders(candidates, ports, self._processes, self._account.pw_uid) if holder.ours]
+        accounted = self._accounted_ports({holder.port for holder in ours})
+        return tuple(holder for holder in ours if holder.port not in accounted)
+
+    def _accounted_ports(self, ports: set[int]) -> set[int]:
+        """Those on which a proxy of the Engine listens in RootlessKit's namespace, for a container that comes or goes, or a canary: another
+        check of this daemon may be under way."""
+        if not ports or self._agent is None:
+            return set()
+        inside = {listener.inode: listener.port for listener in read_listeners(self._agent.pid) if listener.port in ports}
+        processes = {inode: read_process(pid) for inode, pid in socket_owners(set(inside)).items()}
+        engine = self._processes.dockerd.pid if self._processes.dockerd is not None else None
+        return {
+            inside[inode]
+            for inode, process in processes.items()
+            if process is not None and (process.ppid == engine or is_canary(process.argv))
+        }
+
+    def _ask_strangers(self, holders: list[Holder]) -> list[Cell]:
+        cells = [_stranger(holder) for holder in holders]
+        seen = ask(cells, {index: BareQuestion(cell) for index, cell in enumerate(cells)}, self._deadline)
+        return [replace(cell, control=(cell.address, cell.protocol) in self._answered) for cell in seen]
+
+    def _ask_from_namespace(self) -> None:
+        """What is expected in RootlessKit's namespace."""
+        expected = {str(index): each for index, each in enumerate(self._wanted.expectations) if each.source == NAMESPACE}
+        if not expected:
             return
-        task = self._task(NAMESPACE, LOOPBACK, [])
-        readings, error = probe_in_namespace(
-            child.pid,
-            bool(self._facts.get("detached_netns")),
-            self._account.pw_uid,
-            self._account.pw_gid,
-            self._python,
-            task,
-            self._deadline,
-        )
-        self._facts["namespace_error"] = error
-        if readings is not None:
-            self._inside_readings[NAMESPACE] = readings
+        probes = [[*probe_of(each, key)] for key, each in expected.items()]
+        rows = [[*row[:3], row[3].hex(), *row[4:]] for row in probes]
+        readings: dict[str, Any] = {}
+        try:
+            readings = self._probe_inside(rows)
+        except AgentError as error:
+            self._facts["namespace_error"] = str(error)
+        cells: list[Cell] = []
+        loopback = {(c.address, c.protocol) for c in self._cells if c.vantage == _inside.NAMESPACE and c.control}
+        for key, expectation in expected.items():
+            cell = expected_cell(expectation, _inside.NAMESPACE)
+            reading = _inside.reading_of(readings.get(key))
+            if reading is not None and not untried(reading, expectation.wait):
+                outcome, proof, note = judge_reading(expectation, reading)
+                cell = replace(cell, outcome=outcome, proof=proof, note=note, seconds=round(reading.seconds, 4))
+            cells.append(cell)
+        # The control of silence is something that answered at the same address over the same protocol.
+        answered = loopback | {(c.address, c.protocol) for c in cells if c.expected == ANSWERS and c.outcome == ANSWERED}
+        self._cells += [replace(c, control=(c.address, c.protocol) in answered) for c in cells]
 
-    def _read_inside(self, canaries: Canaries) -> None:
-        for vantage, identity in self._containers.items():
-            readings = canaries.result(identity, self._deadline)
-            if readings is not None:
-                self._inside_readings[vantage] = readings
+    def _probe_inside(self, rows: list[list[Any]]) -> dict[str, Any]:
+        """Try these from RootlessKit's namespace, some at a time: an answer of the canary there has a limit.
+
+        :raises AgentError: there is no usable answer.
+        """
+        readings: dict[str, Any] = {}
+        for begin in range(0, len(rows) if self._agent is not None else 0, BATCH):
+            task = {**_container_canary.NO_PROBES, "probes": rows[begin : begin + BATCH], "patience": self._deadline.remaining()}
+            readings.update(self._agent.run_task(task, self._deadline))  # type: ignore[union-attr]
+        return readings
+
+    def _list_reachable_services(self) -> None:
+        """Where the canary on the host's loopback was read from RootlessKit's namespace: what else there can be."""
+        leaks = [c for c in self._cells if c.vantage == _inside.NAMESPACE and c.outcome == ANSWERED and c.protocol == "tcp"]
+        if not leaks or self._agent is None:
+            return
+        ours = self._processes.pids
+        mine = set(self._control_ports.values())
+        on_loopback = [
+            listener
+            for listener in self._listeners
+            if listener.protocol == "tcp" and listener.address in ("127.0.0.1", "::1", "0.0.0.0", "::") and listener.port not in mine
+        ]
+        holders = {
+            holder.port: holder
+            for holder in port_holders(on_loopback, {each.port for each in on_loopback}, self._processes, self._account.pw_uid)
+            if holder.pid not in ours
+        }
+        probes = [
+            [f"{port} {leak.address}", leak.address, port, "", 0, _inside.PROBE_WAIT, "tcp"]
+            for port in sorted(holders)[:MAX_SERVICES]
+            for leak in leaks
+        ]
+        try:
+            readings = self._probe_inside(probes)
+        except AgentError:
+            return
+        found = []
+        for key, reading in readings.items():
+            port, _space, through = key.partition(" ")
+            if isinstance(reading, list) and reading and reading[0] in ("data", "silent") and port.isdecimal() and int(port) in holders:
+                holder = holders[int(port)]
+                found.append(Service(holder.address, holder.port, holder.name, holder.pid, holder.uid, through))
+        self._facts["services"] = tuple(found)
 
     # -- evidence ----------------------------------------------------------
 
-    def _mark_holders(self) -> None:
-        """See who listens on the ports in question; an answer of somebody else's is a wrong answer."""
-        ports = {cell.port for cell in self._cells if cell.group != "host_loopback" and cell.port}
-        holders = port_holders(read_listeners(), ports, self._processes, self._account.pw_uid)
-        self._facts["holders"] = holders
-        for index, cell in enumerate(self._cells):
-            holder = holder_of(holders, cell.address, cell.port)
-            if cell.group == "container" and holder is not None and holder.ours is False:
-                self._cells[index] = _held_by_other(cell, holder)
-
     def _conclude(self) -> tuple[list[Cell], Evidence]:
-        unsound = not self._cells or any(cell.verdict != "pass" for cell in self._cells)
+        unsound = not self._cells or any(cell.verdict != PASS for cell in self._cells)
         if unsound and not self._deadline.expired():
             path, argv = self._facts.get("pasta_path"), self._facts.get("pasta_argv", ())
             self._facts["unit_state"] = unit_state(self._account, self._deadline)
             self._facts.update(pasta_facts(path, argv, self._account, self._deadline))
+        self._facts.pop("gateway", None)
+        namespace = [c for c in self._cells if c.group == "namespace" and c.expected == ANSWERS]
         evidence = Evidence(
             user=self._account.pw_name,
             uid=self._account.pw_uid,
             start_errors=tuple(self._start_errors),
             out_of_time=self._deadline.expired(),
-            canary_answered=frozenset(
-                (kind_of(cell.host_ip or "0.0.0.0"), cell.address)
-                for cell in self._cells
-                if cell.group == "canary" and cell.expected == ANSWERS and cell.outcome == ANSWERED
-            ),
+            sound=self._sound(),
+            namespace_answered=any(c.verdict == PASS for c in namespace) if namespace else None,
             **self._facts,
         )
         return self._cells, evidence
 
 
-def _held_by_other(cell: Cell, holder: Holder) -> Cell:
-    """What was seen at this place is another process's doing, not the container's."""
-    seen = cell.outcome in (ANSWERED, "silent")
-    return replace(cell, outcome=WRONG_ANSWER if seen else cell.outcome, proof=DATA if seen else cell.proof, note=str(holder))
+BATCH = 50
+"""Probes that the canary in the namespace does at a time: each may bring 4096 bytes."""
+MAX_SERVICES = 500
+"""Listeners of the host that are tried from inside when its loopback can be reached there."""
+
+
+TOO_LATE = "seen too late to tell whether it stays; give the check more time"
+
+
+def _stranger(holder: Holder, note: str = "") -> Cell:
+    """A listener that no container published, as a cell that was not tried yet."""
+    address = {"0.0.0.0": LOOPBACKS[4], "::": LOOPBACKS[6]}.get(holder.address, holder.address)
+    return Cell(
+        group="listener",
+        thing=f"{holder.address}:{holder.port} {holder.name}",
+        vantage=vantage_of(address),
+        address=address,
+        port=holder.port,
+        expected=MUST_NOT,
+        outcome=None,
+        host_ip=holder.address,
+        protocol=holder.protocol,
+        note=note,
+    )
+
+
+def expected_cell(expectation: Expectation, vantage: str) -> Cell:
+    """An expectation as a cell that was not tried yet."""
+    return Cell(
+        group=expectation.group,
+        thing=expectation.name,
+        vantage=vantage,
+        address=expectation.address,
+        port=expectation.port,
+        expected=expectation.expected,
+        outcome=None,
+        protocol=expectation.protocol,
+    )
+
+
+def weigh(cell: Cell, holder: Holder | None, sound: frozenset[tuple[str, str, str, str]]) -> Cell:
+    """A container's cell, in the light of who listens there and of what a canary showed; pure.
+
+    :param holder: who gets what is sent there; None where nobody does.
+    :param sound: see C(Evidence).
+    """
+    if holder is not None and holder.ours is False:
+        # What was seen at this place is another process's doing, not the container's.
+        seen = cell.outcome in (ANSWERED, "silent")
+        return replace(cell, outcome=WRONG_ANSWER if seen else cell.outcome, proof=DATA if seen else cell.proof, note=str(holder))
+    if holder is None and cell.expected == ANSWERS and cell.proof in (OPEN, DATA):
+        # Nobody on this host listens there: what took the connection is a rule of the packet filter, or something beyond it.
+        return replace(cell, outcome=WRONG_ANSWER, proof=DATA, note=NOBODY)
+    if cell.protocol != UDP or cell.proof != DOUBT:
+        return cell
+    if cell.expected == ANSWERS:
+        # Without a listener the kernel would have refused the datagram, unless something dropped it.
+        return replace(cell, proof=LISTENER, note=BY_LISTENER) if holder is not None else replace(cell, proof="none")
+    if (MUST_NOT, cell.kind, cell.address, UDP) in sound:
+        return replace(cell, proof=LIKE_CANARY, note=BY_CANARY)
+    return cell

@@ -8,9 +8,12 @@ Pure: tables and functions of plain values.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import asdict, dataclass
 from typing import Any
+
+TCP, UDP = "tcp", "udp"
 
 ANSWERS = "answers"
 MUST_NOT = "must_not"
@@ -29,9 +32,18 @@ CONNECTED = frozenset({ANSWERED, WRONG_ANSWER, "silent", "reset", "closed"})
 
 NONCE = "nonce"
 DATA = "data"
+PATTERN = "pattern"
 OPEN = "open"
+DOUBT = "doubt"
+LISTENER = "listener"
+LIKE_CANARY = "canary"
 NOTHING = "none"
-"""What an observation rests on: a nonce came back; bytes of whoever it is; a connection that stays open; nothing."""
+"""What an observation rests on: a nonce came back; bytes of whoever it is; bytes that match what was expected; a connection that stays
+open; silence over UDP, which closed and open ports have in common; the kernel's word that the daemon listens, where a service cannot be
+asked; what a canary that is published in the same way showed at the same place; nothing."""
+
+ENOUGH = frozenset({OPEN, LISTENER, LIKE_CANARY})
+"""Proofs on which a port that must answer passes although no byte came."""
 
 # Host IP that was published on, by kind.
 LOOPBACK4, LOOPBACK6, BOTH, ANY4, ANY6, OWN4, OWN6, UNPUBLISHED = (
@@ -57,6 +69,7 @@ _CONTRACT: dict[str, frozenset[str]] = {
 _IPV6 = frozenset({LOOPBACK6, OWN6})
 
 
+@functools.lru_cache(maxsize=4096)
 def kind_of(address: str) -> str:
     """The contract's name for a host IP: C(loopback4), C(any6), C(own4) and so on; an empty one is C(both).
 
@@ -68,9 +81,11 @@ def kind_of(address: str) -> str:
     family = str(parsed.version)
     if parsed.is_unspecified:
         return "any" + family
-    return ("loopback" if parsed.is_loopback else "own") + family
+    # Another address of the loopback network answers at itself and nowhere else, as one of the host's own does.
+    return ("loopback" if str(parsed) in ("127.0.0.1", "::1") else "own") + family
 
 
+@functools.lru_cache(maxsize=4096)
 def expectation(published_on: str | None, tried: str, ipv6: bool = False) -> str:
     """Whether a port must answer.
 
@@ -93,13 +108,13 @@ def expectation(published_on: str | None, tried: str, ipv6: bool = False) -> str
 class Cell:
     """One published thing, tried from one vantage point.
 
-    :ivar group: C(canary), C(container) or C(host_loopback).
+    :ivar group: one of GROUPS.
     :ivar thing: what was published, as a person would write it.
     :ivar vantage: from where, as a person would say it.
     :ivar host_ip: published on; empty for all addresses, None when not published.
     :ivar expected: V(answers) or V(must_not).
     :ivar outcome: one of OUTCOMES; None when it could not be tried.
-    :ivar proof: what the outcome rests on: V(nonce), V(data), V(open) or V(none).
+    :ivar proof: what the outcome rests on, one of the proofs above.
     :ivar control: whether something that must answer did, from this vantage point, in this run, before.
     :ivar visible: a scan from there sees an open port.
     :ivar note: a doubt or an explanation, empty when there is none.
@@ -115,7 +130,7 @@ class Cell:
     host_ip: str | None = None
     container: str = ""
     container_port: int = 0
-    protocol: str = "tcp"
+    protocol: str = TCP
     proof: str = NOTHING
     control: bool = False
     note: str = ""
@@ -123,7 +138,14 @@ class Cell:
 
     @property
     def visible(self) -> bool:
-        return self.outcome in CONNECTED
+        # Over UDP silence is what a port shows that nobody has, too.
+        return self.outcome in ((ANSWERED, WRONG_ANSWER) if self.protocol == UDP else CONNECTED)
+
+    @property
+    def kind(self) -> str:
+        """The row of the contract, as far as it matters at the tried address: all addresses are all of its family."""
+        kind = UNPUBLISHED if self.host_ip is None else kind_of(self.host_ip)
+        return (ANY6 if ":" in self.address else ANY4) if kind == BOTH else kind
 
     @property
     def verdict(self) -> str:
@@ -132,7 +154,8 @@ class Cell:
     @property
     def where(self) -> str:
         """Address and port, as in a message."""
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        place = f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return place if self.protocol == TCP else f"{place}/{self.protocol}"
 
     def as_result(self) -> dict[str, Any]:
         """The cell as a module returns it."""
@@ -145,18 +168,19 @@ def judge(expected: str, outcome: str | None, proof: str, control: bool) -> str:
     """The verdict on one observation.
 
     A port that must answer passes on a nonce, on data, or, where its protocol is not known, on a connection that stays
-    open (proof V(open), which the caller sets only then). One that must not passes when no byte of the service came and
-    the control answered; a connection that stays open is no proof either way where the protocol is not known.
+    open (proof V(open), which the caller sets only then) or, over UDP, on the kernel's word (V(listener)). One that must not
+    passes when no byte of the service came and the control answered; a connection that stays open is no proof either way
+    where the protocol is not known. V(doubt) is no proof of anything.
     """
     if outcome is None:
         return INCONCLUSIVE
-    if expected == ANSWERS:
-        return PASS if outcome == ANSWERED or proof == OPEN else FAIL
-    if outcome == ANSWERED:
-        return FAIL
-    if proof == OPEN or not control:
+    if expected == ANSWERS and (outcome == ANSWERED or proof in ENOUGH):
+        return PASS
+    if proof == DOUBT:
         return INCONCLUSIVE
-    return PASS
+    if expected == ANSWERS or outcome == ANSWERED:
+        return FAIL
+    return PASS if control and proof != OPEN else INCONCLUSIVE
 
 
 def outcome_of(event: str, data: bytes, expected: bytes | None) -> tuple[str, str]:
@@ -188,7 +212,8 @@ def _grid(cells: list[Cell], corner: str) -> list[str]:
     """Vantage points down, things across."""
     things = list(dict.fromkeys(cell.thing for cell in cells))
     vantages = list(dict.fromkeys(cell.vantage for cell in cells))
-    by_place = {(cell.vantage, cell.thing): cell for cell in cells}
+    # Of several of one name, the one that is worst.
+    by_place = {(cell.vantage, cell.thing): cell for cell in sorted(cells, key=lambda cell: cell.verdict != PASS)}
     rows = [[corner] + things]
     for vantage in vantages:
         row = [vantage]
@@ -200,14 +225,33 @@ def _grid(cells: list[Cell], corner: str) -> list[str]:
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows]
 
 
-HEADINGS = (
-    ("canary", "Published ports, canary", "from"),
-    ("container", "Published ports of running containers", "from"),
-    ("host_loopback", "The host's own loopback, from inside (must not answer)", "from"),
-)
+GROUPS = {
+    "canary": "Published ports, canary container",
+    "namespace": "Published ports, canary in RootlessKit's namespace",
+    "container": "Published ports of running containers",
+    "expectation": "What was expected of this host",
+    "outside": "Seen from another machine",
+    "listener": "Listeners of the daemon that no container published (must not answer)",
+    "host_loopback": "The host's own loopback, from inside (must not answer)",
+}
+"""What cells are about, in the order of the table, with its headings."""
 MAX_WIDTH = 140
 """Characters of a line, unless one column alone is wider."""
-LEGEND = "silent ok: the container took the connection and waits to be spoken to, so the way is open; its service was not asked."
+MAX_THINGS = 24
+"""Columns of a group; of more, only those in which something differs from what is expected are shown."""
+LEGENDS = {
+    (
+        TCP,
+        OPEN,
+    ): "silent ok: the connection was taken and stays open, as with a service that waits to be spoken to; the service was not asked.",
+    (
+        UDP,
+        LISTENER,
+    ): "silent ok (udp): the daemon listens there and nothing came back, as nothing was said; a canary shows whether datagrams "
+    "get through.",
+    (UDP, LIKE_CANARY): "silent ok (udp): nothing came back, as nothing was said; a canary at the same address did as it must.",
+}
+"""What an entry means that does not explain itself, by protocol and proof."""
 
 
 def _pages(cells: list[Cell]) -> list[list[Cell]]:
@@ -227,18 +271,38 @@ def _pages(cells: list[Cell]) -> list[list[Cell]]:
     return [[cell for cell in cells if cell.thing in page] for page in pages]
 
 
+def _shown(cells: list[Cell]) -> tuple[list[Cell], list[str]]:
+    """Of a long table, the columns in which something differs, and lines that say what is left out."""
+    things = list(dict.fromkeys(cell.thing for cell in cells))
+    if len(things) <= MAX_THINGS:
+        return cells, []
+    bad = {cell.thing for cell in cells if cell.verdict != PASS}
+    differing = [thing for thing in things if thing in bad]
+    shown = set(differing[:MAX_THINGS])
+    left_out = []
+    if len(differing) > MAX_THINGS:
+        left_out.append(f"{len(differing) - MAX_THINGS} more that differ are not shown; the result's cells have them")
+    if len(things) > len(differing):
+        left_out.append(f"{len(things) - len(differing)} more, in which every cell passes, are not shown")
+    return [cell for cell in cells if cell.thing in shown], left_out
+
+
 def table(cells: list[Cell]) -> list[str]:
     """The truth table, as lines for a person.
 
-    Each entry is an outcome and C(ok), C(FAIL) or C(?) (inconclusive). A table with more columns than fit is continued below. A last line
-    says what an entry means that does not explain itself, where there is such a one.
+    Each entry is an outcome and C(ok), C(FAIL) or C(?) (inconclusive). A table with more columns than fit is continued below, and one with
+    more than 24 shows what differs. Last lines say what an entry means that does not explain itself, where there is such a one.
     """
     lines: list[str] = []
-    for group, heading, corner in HEADINGS:
-        mine = [cell for cell in cells if cell.group == group]
-        for number, page in enumerate(_pages(mine)):
-            lines += ([""] if lines else []) + [heading if number == 0 else heading + " (continued)"]
-            lines += _grid(page, corner)
-    if any(cell.group == "container" and cell.proof == OPEN and cell.verdict == PASS for cell in cells):
-        lines += ["", LEGEND]
-    return lines
+    for group, heading in GROUPS.items():
+        for protocol in (TCP, UDP):
+            mine, left_out = _shown([cell for cell in cells if cell.group == group and cell.protocol == protocol])
+            part: list[str] = []
+            for page in _pages(mine):
+                part += ["", f"{heading}, {protocol.upper()}{' (continued)' if part else ''}", *_grid(page, "from")]
+            if left_out and not part:
+                part = ["", f"{heading}, {protocol.upper()}"]
+            lines += part + left_out
+    foreign = {(cell.protocol, cell.proof) for cell in cells if cell.group in ("container", "outside") and cell.verdict == PASS}
+    legends = [text for kind, text in LEGENDS.items() if kind in foreign]
+    return (lines + ([""] + legends if legends else []))[1:]

@@ -18,12 +18,21 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
     ANSWERS,
     INCONCLUSIVE,
     MUST_NOT,
+    PASS,
+    UDP,
     Cell,
     kind_of,
 )
-from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder, holder_of
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder
+from ansible_collections.portside.rootless_docker.plugins.module_utils._inside import BRIDGE, HOST_NETWORK, NAMESPACE
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import option_value
 
+MAX_TEXT = 2000
+"""Characters of a message."""
+MAX_NAMED = 5
+"""Services that a message names; the result has all."""
+LOOPBACKS = ("127.0.0.1", "::1")
 FLAG = "--host-lo-to-ns-lo"
 FLAG_SINCE = (2, 3, 2)
 LEAK_CLOSED_SINCE = (3, 1, 0)
@@ -37,6 +46,10 @@ class Explained(NamedTuple):
     remedy: str
 
 
+PLACE = ("thing", "vantage", "address", "port", "protocol")
+"""What tells a cell from the others."""
+
+
 class Finding(NamedTuple):
     """A cause, in the form in which a module returns it."""
 
@@ -46,8 +59,8 @@ class Finding(NamedTuple):
     cells: list[Cell]
 
     def as_result(self) -> dict[str, Any]:
-        """Cells become places: thing, vantage point, address and port."""
-        places = [{"thing": c.thing, "vantage": c.vantage, "address": c.address, "port": c.port} for c in self.cells]
+        """Cells become places: thing, vantage point, address, port and protocol."""
+        places = [{name: getattr(cell, name) for name in PLACE} for cell in self.cells]
         return {"cause": self.cause, "message": self.message, "remedy": self.remedy, "cells": places}
 
 
@@ -63,12 +76,13 @@ def describe(cell: Cell) -> str:
     """A cell in words, for the beginning of a message."""
     of = f" of container {cell.container}" if cell.container else ""
     origin = "" if cell.vantage == f"host {cell.address}" else f" from {cell.vantage}"
-    return f"{cell.where}{of}{origin}: {_AFTER.get(cell.outcome, (cell.outcome or '').replace('_', ' '))}"
+    outcome = "nothing came" if (cell.protocol, cell.outcome) == (UDP, "silent") else _AFTER.get(cell.outcome)
+    return f"{cell.where}{of}{origin}: {outcome or (cell.outcome or '').replace('_', ' ')}"
 
 
 def _lead(cells: list[Cell], most: int = 3) -> str:
-    """The first cells in words."""
-    shown = "; ".join(describe(cell) for cell in cells[:most])
+    """The first cells in words; those of containers, which somebody knows by name, come before the canaries'."""
+    shown = "; ".join(describe(cell) for cell in sorted(cells, key=lambda cell: not cell.container)[:most])
     return shown + (f"; and {len(cells) - most} more" if len(cells) > most else "")
 
 
@@ -76,9 +90,13 @@ def _version(version: tuple[int, ...]) -> str:
     return ".".join(str(number) for number in version)
 
 
+DAEMON_GROUPS = ("canary", "namespace", "container")
+"""Groups of cells that are about what the daemon published; what an operator expects may be anything."""
+
+
 def _dead(cells: list[Cell]) -> list[Cell]:
     """Those that must answer and do not."""
-    return [cell for cell in cells if cell.expected == ANSWERS]
+    return [cell for cell in cells if cell.expected == ANSWERS and cell.group in DAEMON_GROUPS]
 
 
 def _engine_unusable(e: Evidence, cells: list[Cell]) -> Explained | None:
@@ -93,8 +111,13 @@ def _engine_unusable(e: Evidence, cells: list[Cell]) -> Explained | None:
     )
 
 
+def _cut_short(e: Evidence) -> bool:
+    """Whether the Engine gave answers until the run's own time was over: then nothing is known against it."""
+    return e.out_of_time and e.engine_error == "timed_out" and e.engine_version is not None
+
+
 def _engine_silent(e: Evidence, cells: list[Cell]) -> Explained | None:
-    if e.engine_error is None:
+    if e.engine_error is None or _cut_short(e):
         return None
     remedy = {
         "untrusted": "Find out who put it there; the socket and its listener must belong to the user.",
@@ -127,10 +150,27 @@ def _unsupported_child(e: Evidence, cells: list[Cell]) -> Explained | None:
     text = next((text for _canary, text in e.start_errors if "unsupported ChildIP" in text), None)
     if text is None:
         return None
+    half = " RootlessKit's half works: a canary in its namespace was published and answered." if e.namespace_answered else ""
     return Explained(
         [cell for cell in cells if cell.outcome is None],
-        f"Engine {e.engine_version} cannot publish through the port driver {e.port_driver}: {text}",
+        f"Engine {e.engine_version} cannot publish through the port driver {e.port_driver}: {text}.{half}",
         "Set the port driver implicit, or take an Engine whose publishing works with pesto (26.1, or 29.8 and later).",
+    )
+
+
+def _pesto_ipv6(e: Evidence, cells: list[Cell]) -> Explained | None:
+    if e.port_driver != "pesto" or not e.ipv6:
+        return None
+    # Where a canary in the namespace was all there is, it answers: RootlessKit's half works, and what the Engine publishes does not.
+    mine = [cell for cell in cells if cell.outcome is None or cell.expected == ANSWERS]
+    said = [text for _what, text in (*e.start_errors, *e.publish_errors, *e.failed_starts)]
+    if not mine and not said:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine) + '. ' if mine else ''}The port driver is pesto and RootlessKit runs with --ipv6, which do not go together"
+        f"{': ' + said[0] if said else '.'}",
+        f"Set the port driver implicit, or take --ipv6 away; then {e.restart()}.",
     )
 
 
@@ -146,15 +186,39 @@ def _start_refused(e: Evidence, cells: list[Cell]) -> Explained | None:
     )
 
 
-def _held(e: Evidence, cells: list[Cell]) -> Explained | None:
+def _holders(e: Evidence, cells: list[Cell], daemon: bool) -> dict[Holder, list[Cell]]:
+    """Dead cells by the process of somebody else that has their port; only those of other daemons, or only the others."""
     found: dict[Holder, list[Cell]] = {}
     for cell in _dead(cells):
-        holder = holder_of(e.holders, cell.address, cell.port)
+        holder = e.holder(cell.address, cell.port, cell.protocol)
         if holder is None and e.port_driver == "implicit":
             # pasta binds all addresses at once: one that is taken spoils the others.
-            holder = next((each for each in e.holders if each.port == cell.port), None)
-        if holder is not None and holder.ours is False:
+            holder = e.holder_of_any(cell.port, cell.protocol)
+        if holder is not None and holder.ours is False and is_daemon(holder) == daemon:
             found.setdefault(holder, []).append(cell)
+    return found
+
+
+def is_daemon(holder: Holder) -> bool:
+    """Whether a listener is part of a rootless daemon, by its name: that is for the words only."""
+    return holder.uid != 0 and holder.name.partition(".")[0] in ("pasta", "rootlesskit", "exe", "slirp4netns")
+
+
+def _held_by_daemon(e: Evidence, cells: list[Cell]) -> Explained | None:
+    found = _holders(e, cells, True)
+    if not found:
+        return None
+    mine = [cell for group in found.values() for cell in group]
+    return Explained(
+        mine,
+        f"{_lead(mine)}. On the host {'; '.join(str(holder) for holder in found)}: that is the rootless daemon of another user, which "
+        f"published the same port before, and no error was given.",
+        "Publish one of the two on another port or on an address of its own, then restart its container.",
+    )
+
+
+def _held(e: Evidence, cells: list[Cell]) -> Explained | None:
+    found = _holders(e, cells, False)
     if not found:
         return None
     mine = [cell for group in found.values() for cell in group]
@@ -185,7 +249,7 @@ def _loopback_dead(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 def _ephemeral(e: Evidence, cells: list[Cell]) -> Explained | None:
     first, last = e.ephemeral
-    mine = [c for c in _dead(cells) if first <= c.port <= last and holder_of(e.holders, c.address, c.port) is None]
+    mine = [c for c in _dead(cells) if first <= c.port <= last and e.holder(c.address, c.port, c.protocol) is None]
     ports = option_value(e.pasta_argv, "--tcp-ports", "-t") or ""
     explicit = any(argument == "-t" or re.match("-t[0-9]", argument) for argument in e.pasta_argv)
     if not mine or e.port_driver != "implicit" or e.pasta_skips_ephemeral is False or explicit or ports not in ("auto", ""):
@@ -202,7 +266,7 @@ def _ephemeral(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _privileged(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [c for c in _dead(cells) if c.port < e.first_unprivileged and holder_of(e.holders, c.address, c.port) is None]
+    mine = [c for c in _dead(cells) if c.port < e.first_unprivileged and e.holder(c.address, c.port, c.protocol) is None]
     if not mine:
         return None
     return Explained(
@@ -213,35 +277,52 @@ def _privileged(e: Evidence, cells: list[Cell]) -> Explained | None:
     )
 
 
+def _detached(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in cells if c.vantage == HOST_NETWORK and c.outcome == ANSWERED]
+    if not e.detached_netns or not mine:
+        return None
+    return Explained(
+        mine,
+        "A service on the host's loopback was read from a container with --net=host: RootlessKit runs with --detach-netns, and such a "
+        "container is in the host's own network then, not in RootlessKit's namespace.",
+        f"Set DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS=false (role rootless_daemon does), then {e.restart()}; or allow it with "
+        "host_loopback: any.",
+    )
+
+
 def _leak(e: Evidence, cells: list[Cell]) -> Explained | None:
     mine = [c for c in cells if c.group == "host_loopback" and c.outcome == ANSWERED]
     if not mine:
         return None
     named = "; ".join(f"{c.vantage} at {c.where}" for c in mine)
-    text = f"A service on the host's 127.0.0.1 was read from {named}."
-    closed = option_value(e.pasta_argv, "--tcp-ns", "-T") == "none"
-    if e.pasta_argv and not closed:
-        text += f" {e.pasta} runs without --tcp-ns=none and shows the host's loopback listeners inside"
+    text = f"A service on the host's loopback was read from {named}."
+    if e.services:
+        text += f" Reachable there now: {', '.join(dict.fromkeys(str(service) for service in e.services[:MAX_NAMED]))}"
+        text += f", and {len(e.services) - MAX_NAMED} more." if len(e.services) > MAX_NAMED else "."
+    since = _version(LEAK_CLOSED_SINCE)
+    whys: list[str] = []
+    remedies: list[str] = []
+    if e.pasta_argv and option_value(e.pasta_argv, "--tcp-ns", "-T") != "none":
+        whys.append(f"{e.pasta} runs without --tcp-ns=none and shows the host's loopback listeners inside")
         if e.rootlesskit_older_than(LEAK_CLOSED_SINCE):
-            text += f"; rootlesskit {e.rootlesskit_version} is older than {_version(LEAK_CLOSED_SINCE)}, which is the first to close that"
-        return Explained(
-            mine, text + ".", f"Install rootlesskit {_version(LEAK_CLOSED_SINCE)} or later (role rootlesskit), then {e.restart()}."
-        )
-    if e.pasta_argv and "--no-map-gw" not in e.pasta_argv:
-        text += f" {e.pasta} runs without --no-map-gw, which leads the gateway's address to the host's loopback."
-        return Explained(
-            mine,
-            text,
-            f"Set DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK=true, then {e.restart()}; or allow it with host_loopback=any.",
-        )
-    return None
+            whys.append(f"rootlesskit {e.rootlesskit_version} is older than {since}, the first to close that")
+            remedies.append(f"Install rootlesskit {since} or later (role rootlesskit)")
+    told_not_to = e.host_loopback_disabled is False
+    if told_not_to or (e.pasta_argv and "--no-map-gw" not in e.pasta_argv):
+        why = "RootlessKit runs without --disable-host-loopback" if told_not_to else f"{e.pasta} runs without --no-map-gw"
+        whys.append(f"{why}, so the gateway's address leads to the host's loopback")
+        if not e.host_loopback_disabled:
+            remedies.append("Set DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK=true")
+    if not whys:
+        return None
+    # RootlessKit gives pasta both options, unless it is too old or was told not to.
+    remedies = remedies or ["Look at --pasta-binary in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS: something takes that option away"]
+    return Explained(mine, f"{text} {'; '.join(whys)}.", f"{'; '.join(remedies)}; then {e.restart()}. Or allow it with host_loopback: any.")
 
 
 def _not_listening(e: Evidence, cells: list[Cell]) -> Explained | None:
     mine = [
-        c
-        for c in _dead(cells)
-        if c.container and c.outcome in ("reset", "closed") and (kind_of(c.host_ip or "0.0.0.0"), c.address) in e.canary_answered
+        c for c in _dead(cells) if c.container and c.outcome in ("reset", "closed") and (ANSWERS, c.kind, c.address, c.protocol) in e.sound
     ]
     if not mine:
         return None
@@ -255,19 +336,159 @@ def _not_listening(e: Evidence, cells: list[Cell]) -> Explained | None:
     )
 
 
-def _out_of_time(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [c for c in cells if c.outcome is None]
-    if not e.out_of_time or not mine:
+def _not_added(e: Evidence, cells: list[Cell]) -> Explained | None:
+    said = dict(e.publish_errors)
+    mine = [c for c in cells if c.group == "namespace" and f"{c.port}/{c.protocol}" in said]
+    if not mine:
+        return None
+    texts = "; ".join(dict.fromkeys(said[f"{c.port}/{c.protocol}"] for c in mine))
+    return Explained(
+        mine,
+        f"RootlessKit {e.rootlesskit_version} (port driver {e.port_driver}) did not publish the canary in its namespace: {texts}",
+        f"See journalctl _UID={e.uid} _SYSTEMD_USER_UNIT=docker.service; what RootlessKit refuses, a container does not get either.",
+    )
+
+
+def _start_failed(e: Evidence, _cells: list[Cell]) -> Explained | None:
+    if not e.failed_starts:
+        return None
+    texts = "; ".join(f"{container}: {text}" for container, text in e.failed_starts)
+    mirrored = e.rootlesskit_older_than(LEAK_CLOSED_SINCE) and any("in use" in text for _container, text in e.failed_starts)
+    why = (
+        f" rootlesskit {e.rootlesskit_version} is older than {_version(LEAK_CLOSED_SINCE)} and lets pasta take the ports of the host's "
+        f"loopback listeners inside, too."
+        if mirrored
+        else ""
+    )
+    return Explained(
+        [],
+        f"Containers could not start because of a port: {texts}.{why}",
+        "Publish it on another port, or remove the container if it is not wanted (docker rm)."
+        + (f" With rootlesskit {_version(LEAK_CLOSED_SINCE)} or later the host's listeners do not matter." if mirrored else ""),
+    )
+
+
+def _ipv6_off(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in _dead(cells) if ":" in (c.host_ip or "")]
+    if e.ipv6 or not mine:
         return None
     return Explained(
         mine,
-        f"The time was over before {len(mine)} cells were tried.",
-        "Give the module a longer timeout; on a slow or busy host 60 seconds.",
+        f"{_lead(mine)}. It is published on an IPv6 address, and RootlessKit runs without --ipv6: the container starts all the same.",
+        f"Give RootlessKit --ipv6 (DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS) with the port driver implicit, then {e.restart()}; or publish on an "
+        "IPv4 address.",
+    )
+
+
+def _connected(e: Evidence, cells: list[Cell]) -> Explained | None:
+    # A datagram that another socket takes gets no answer, nor a refusal.
+    lost = (("tcp", "refused"), (UDP, "refused"), (UDP, "silent"))
+    mine = [c for c in _dead(cells) if (c.protocol, c.outcome) in lost and c.port in e.connected]
+    mine = [c for c in mine if e.holder(c.address, c.port, c.protocol) is None]
+    if not mine:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. A connection of the host uses that port at its own end, so it could not be bound for the container. The Engine "
+        "cannot see that when it chooses a port, and no error was given.",
+        "Restart the container when that connection is gone (ss -tan sport = :PORT), or publish it on a fixed port below the ephemeral "
+        "range; under pesto all other ports are blocked until then.",
+    )
+
+
+def _filtered(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in _dead(cells) if c.outcome in ("timed_out", "unreachable") and c.group != "host_loopback"]
+    if not mine:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. No answer comes, not even a refusal: something on the host drops or forbids its own packets to that address.",
+        "See the host's packet filter (nft list ruleset) and routes (ip route get ADDRESS).",
+    )
+
+
+def _answers(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in cells if c.expected == MUST_NOT and c.outcome == ANSWERED and c.group not in ("host_loopback", "listener")]
+    if not mine:
+        return None
+    holders = dict.fromkeys(str(h) for h in (e.holder(c.address, c.port, c.protocol) for c in mine) if h is not None)
+    return Explained(
+        mine,
+        f"{_lead(mine)}. It must not answer there, and it does."
+        + (f" On the host {'; '.join(holders)}." if holders else "")
+        + f" Network driver {e.network_driver}, port driver {e.port_driver}.",
+        "Find out who relays it: the process named here, a rule of the packet filter (nft list ruleset), or a proxy.",
+    )
+
+
+def _unexpected(_e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in cells if c.group == "expectation" and c.outcome == "wrong_answer"]
+    if not mine:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. {mine[0].note or 'The answer is not the one that was expected.'}",
+        "See what answers there (docker logs, ss -ltnp), and whether send and pattern of the expectation fit the service.",
+    )
+
+
+def _slirp_udp(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in _dead(cells) if c.protocol == UDP and c.outcome == "silent" and kind_of(c.address).startswith("loopback")]
+    if e.port_driver != "slirp4netns" or not mine:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. The port driver is slirp4netns: what comes from the host's loopback reaches the container as if from its "
+        "gateway, and answers to that are dropped while the host's loopback is closed to containers.",
+        f"Set the port driver builtin, then {e.restart()}.",
+    )
+
+
+def _not_met(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in cells if c.group == "expectation" and c.expected == ANSWERS and c.outcome is not None]
+    if not mine:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. It was expected to answer.",
+        "See who listens there (ss -ltnup), whether the container runs (docker ps), and what the other findings say.",
+    )
+
+
+def _stranger(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in cells if c.group == "listener"]
+    if not mine:
+        return None
+    why = (
+        " Under implicit, whatever listens in RootlessKit's namespace is published on all addresses of the host: a container with "
+        "--net=host does."
+        if e.port_driver == "implicit"
+        else ""
+    )
+    return Explained(
+        mine,
+        f"The daemon listens on the host on {', '.join(dict.fromkeys(c.thing for c in mine))}, and no container published that.{why}",
+        f"See what it is: as root, nsenter --net={e.namespace} ss -ltnup. If it is wanted, unpublished_listeners: any.",
+    )
+
+
+def _out_of_time(e: Evidence, cells: list[Cell]) -> Explained | None:
+    # A probe that the deadline kept from being begun reads as one that timed out at once.
+    untried = [c for c in cells if c.outcome is None or (c.outcome == "timed_out" and not c.seconds)]
+    mine = cells if _cut_short(e) else untried
+    if not e.out_of_time or not mine:
+        return None
+    last = f" The last thing that was waited for: {e.engine_message}." if e.engine_message else ""
+    return Explained(
+        mine,
+        f"The time was over before {len(untried)} cells were tried.{last}",
+        "Give the module a longer timeout; on a slow or busy host 60 seconds. If that does not help, see what the other findings say, and "
+        f"journalctl _UID={e.uid} _SYSTEMD_USER_UNIT=docker.service.",
     )
 
 
 def _pesto_blocked(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [c for c in _dead(cells) if c.outcome == "refused" and holder_of(e.holders, c.address, c.port) is None]
+    mine = [c for c in _dead(cells) if c.outcome == "refused" and e.holder(c.address, c.port, c.protocol) is None]
     if e.port_driver != "pesto" or not any(c.group == "canary" for c in mine):
         return None
     return Explained(
@@ -282,7 +503,12 @@ def _pesto_blocked(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _no_listener(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [c for c in _dead(cells) if c.outcome == "refused" and holder_of(e.holders, c.address, c.port) is None]
+    nobody = ("refused", "wrong_answer")
+    mine = [
+        c
+        for c in _dead(cells)
+        if c.outcome in nobody and (c.outcome == "refused" or c.container) and e.holder(c.address, c.port, c.protocol) is None
+    ]
     if not mine:
         return None
     return Explained(
@@ -306,13 +532,21 @@ def _open_doubt(_e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _inside_unreachable(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [c for c in cells if c.vantage == "RootlessKit's namespace" and c.outcome is None]
+    # The control of the bridge is the canary in the namespace.
+    mine = [
+        c
+        for c in cells
+        if (c.vantage == NAMESPACE and c.outcome is None)
+        or (c.vantage == BRIDGE and c.verdict == INCONCLUSIVE)
+        or (c.group == "namespace" and not e.namespace_answered)
+    ]
     if not mine or not e.namespace_error:
         return None
     return Explained(
         mine,
-        f"RootlessKit's namespace (child pid {e.child_pid}) could not be entered: {e.namespace_error}",
-        "The host needs nsenter (util-linux), and the user must be allowed to enter the namespaces of their own processes.",
+        f"RootlessKit's namespace (child pid {e.child_pid}) could not be entered, so nothing was tried from there or "
+        f"published there: {e.namespace_error}",
+        "The host needs nsenter (util-linux), and the user must be allowed to run it and to enter the namespaces of their own processes.",
     )
 
 
@@ -347,40 +581,119 @@ RULES: tuple[tuple[str, Callable[[Evidence, list[Cell]], Explained | None]], ...
     ("engine_unusable", _engine_silent),
     ("pasta_dead", _pasta_dead),
     ("engine_cannot_publish", _unsupported_child),
+    ("pesto_with_ipv6", _pesto_ipv6),
     ("canary_refused", _start_refused),
+    ("port_not_added", _not_added),
+    ("namespace_not_entered", _inside_unreachable),
     ("out_of_time", _out_of_time),
+    ("container_not_started", _start_failed),
+    ("port_held_by_other_daemon", _held_by_daemon),
     ("port_held_by_other_process", _held),
     ("loopback_flag_missing", _loopback_dead),
+    ("ipv6_off", _ipv6_off),
     ("ephemeral_range_skipped", _ephemeral),
     ("privileged_port", _privileged),
+    ("detached_host_network", _detached),
     ("host_loopback_leak", _leak),
+    ("udp_of_slirp4netns", _slirp_udp),
     ("container_not_listening", _not_listening),
+    ("port_used_by_connection", _connected),
     ("pesto_blocked", _pesto_blocked),
     ("no_listener", _no_listener),
+    ("filtered_on_host", _filtered),
+    ("unexpected_answer", _unexpected),
+    ("expectation_not_met", _not_met),
+    ("answers_where_it_must_not", _answers),
+    ("listener_without_container", _stranger),
     ("open_where_it_must_not", _open_doubt),
-    ("namespace_not_entered", _inside_unreachable),
     ("no_control", _no_control),
     ("unknown", _unknown),
 )
 """Causes in the order in which they are looked for: what breaks everything comes first, doubts come last."""
 
-STANDS_ALONE = frozenset({"daemon_down", "engine_unusable", "pasta_dead", "canary_refused", "engine_cannot_publish"})
+STANDS_ALONE = frozenset(
+    {"daemon_down", "engine_unusable", "pasta_dead", "canary_refused", "engine_cannot_publish", "pesto_with_ipv6", "container_not_started"}
+)
 """Causes that are reported also when no cell is left that they explain."""
+
+INSTEAD = {"engine_unusable": {"daemon_down"}, "canary_refused": {"engine_cannot_publish", "pesto_with_ipv6"}}
+"""Causes that say more than one that fits, too."""
+
+
+def _finding(cause: str, explained: Explained) -> Finding:
+    """What a rule said, made fit to print: it quotes what processes of the user's say of themselves."""
+    return Finding(cause, clean(explained.message, MAX_TEXT), clean(explained.remedy, MAX_TEXT), explained.cells)
 
 
 def diagnose(evidence: Evidence, cells: list[Cell]) -> list[Finding]:
     """Findings for the cells that did not pass; each cell is in one finding only."""
-    open_cells = [cell for cell in cells if cell.verdict != "pass"]
-    findings: list[Finding] = []
+    open_cells = [cell for cell in cells if cell.verdict != PASS]
+    findings: dict[str, Finding] = {}
     for cause, rule in RULES:
-        if not open_cells and cause not in STANDS_ALONE:
+        if (not open_cells and cause not in STANDS_ALONE) or INSTEAD.get(cause, set()).intersection(findings):
             continue
         explained = rule(evidence, open_cells)
-        if explained is None or (cause == "canary_refused" and any(f.cause == "engine_cannot_publish" for f in findings)):
+        if explained is None:
             continue
-        if cause == "engine_unusable" and any(f.cause == "daemon_down" for f in findings):
-            continue
-        findings.append(Finding(cause, explained.message, explained.remedy, explained.cells))
+        findings[cause] = _finding(cause, explained)
         taken = {id(cell) for cell in explained.cells}
         open_cells = [cell for cell in open_cells if id(cell) not in taken]
-    return findings
+    return list(findings.values())
+
+
+def _visible(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in cells if c.expected == MUST_NOT and c.verdict == PASS and c.visible and c.container and c.address not in LOOPBACKS]
+    if not mine:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. No byte of the service arrives there, but a scan sees an open port (port driver {e.port_driver}; under implicit "
+        "pasta listens on all addresses).",
+        "Set the port driver pesto where it works, or reject those ports from outside with a packet filter; or leave it.",
+    )
+
+
+def _collision(e: Evidence, _cells: list[Cell]) -> Explained | None:
+    if not e.collisions:
+        return None
+    return Explained(
+        [],
+        f"The network of RootlessKit's namespace, {e.network}, overlaps with {', '.join(e.collisions)} of the host: containers do not "
+        "reach the machines there.",
+        f"Give RootlessKit another network (--cidr in DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS), then {e.restart()}.",
+    )
+
+
+def _stale(e: Evidence, _cells: list[Cell]) -> Explained | None:
+    if not e.stale:
+        return None
+    return Explained(
+        [],
+        f"The daemon runs programs whose files were replaced or removed since: {', '.join(e.stale)}.",
+        f"{e.restart()}; that stops every container of {e.user}.",
+    )
+
+
+def _left(e: Evidence, _cells: list[Cell]) -> Explained | None:
+    if not e.left_behind:
+        return None
+    return Explained(
+        [],
+        f"Canaries of this check may still be in the daemon of {e.user}: {e.left_behind}",
+        "They end by themselves some seconds after the deadline, and the next check with a canary container removes what is left of them.",
+    )
+
+
+ADVICE: tuple[tuple[str, Callable[[Evidence, list[Cell]], Explained | None]], ...] = (
+    ("visible_from_outside", _visible),
+    ("network_collision", _collision),
+    ("stale_programs", _stale),
+    ("canaries_left", _left),
+)
+"""What does not break the contract and is worth knowing, by name; the rules get all cells."""
+
+
+def advise(evidence: Evidence, cells: list[Cell]) -> list[Finding]:
+    """What is worth knowing of a daemon, whether it passes or not."""
+    said = ((cause, rule(evidence, cells)) for cause, rule in ADVICE)
+    return [_finding(cause, each) for cause, each in said if each is not None]

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import parse_version
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean, parse_version
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,31 @@ class Holder:
     pid: int | None
     name: str
     ours: bool | None
+    protocol: str = "tcp"
 
     def __str__(self) -> str:
         process = f"process {self.name} (pid {self.pid}, uid {self.uid})" if self.pid else f"a process of uid {self.uid}"
-        return f"{process} listens on {self.address}:{self.port}"
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{process} listens on {address}:{self.port}" + ("" if self.protocol == "tcp" else f"/{self.protocol}")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of the host's loopback that can be reached from RootlessKit's namespace.
+
+    :ivar through: address that it was reached at, from there.
+    """
+
+    address: str
+    port: int
+    process: str
+    pid: int | None
+    uid: int
+    through: str
+
+    def __str__(self) -> str:
+        process = f"{self.process} (pid {self.pid})" if self.pid else f"a process of uid {self.uid}"
+        return f"{process} on port {self.port}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +67,18 @@ class Evidence:
     :ivar ephemeral: first and last port of net.ipv4.ip_local_port_range.
     :ivar first_unprivileged: net.ipv4.ip_unprivileged_port_start.
     :ivar holders: listeners on the host's ports that cells are about.
-    :ivar canary_answered: what a canary showed to be sound: kind of the host IP published on, and address tried.
+    :ivar sound: what a canary showed to be as it must: whether it is published there (V(answers) or V(must_not)), kind of the host IP
+        published on, address tried, protocol.
+    :ivar host_loopback_disabled: whether RootlessKit was told --disable-host-loopback.
+    :ivar ipv6: whether RootlessKit was given IPv6.
+    :ivar network: of RootlessKit's namespace, such as V(10.0.2.0/24).
+    :ivar collisions: the host's own networks that overlap with that one.
+    :ivar stale: programs of the daemon that run although their file was replaced or removed.
+    :ivar connected: ports of dead cells that a connection of the host uses at its end.
+    :ivar namespace_answered: whether a canary in RootlessKit's namespace answered; None when there was none.
+    :ivar publish_errors: what RootlessKit said when it did not publish a canary's port: (port, text).
+    :ivar services: of the host's loopback that can be reached from inside.
+    :ivar failed_starts: containers that were created and did not start because of a port: (container, text).
     :ivar namespace_error: why RootlessKit's namespace could not be entered.
     :ivar out_of_time: whether the deadline came before everything was tried.
     :ivar left_behind: why something of the canaries may still be there; the next run sweeps it.
@@ -72,19 +106,33 @@ class Evidence:
     ephemeral: tuple[int, int] = (32768, 60999)
     first_unprivileged: int = 1024
     holders: tuple[Holder, ...] = ()
-    canary_answered: frozenset[tuple[str, str]] = frozenset()
+    sound: frozenset[tuple[str, str, str, str]] = frozenset()
+    host_loopback_disabled: bool | None = None
+    ipv6: bool = False
+    network: str | None = None
+    collisions: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    connected: frozenset[int] = frozenset()
+    namespace_answered: bool | None = None
+    publish_errors: tuple[tuple[str, str], ...] = ()
+    services: tuple[Service, ...] = ()
+    failed_starts: tuple[tuple[str, str], ...] = ()
     namespace_error: str = ""
     out_of_time: bool = False
     left_behind: str = ""
 
     def as_result(self) -> dict[str, Any]:
         """As a module returns it."""
-        result = asdict(self)
+        result = {name: clean(value, 600) if isinstance(value, str) else value for name, value in asdict(self).items()}
         result["pasta_argv"] = list(self.pasta_argv)
         result["ephemeral"] = list(self.ephemeral)
         result["start_errors"] = [{"canary": canary, "text": text} for canary, text in self.start_errors]
-        del result["canary_answered"]  # the cells say it
-        result["holders"] = list(result["holders"])
+        result["publish_errors"] = [{"port": port, "text": clean(text, 300)} for port, text in self.publish_errors]
+        result["failed_starts"] = [{"container": container, "text": text} for container, text in self.failed_starts]
+        result["connected"] = sorted(self.connected)
+        del result["sound"]  # the cells say it
+        for name in ("holders", "collisions", "stale", "services"):
+            result[name] = list(result[name])
         return result
 
     @property
@@ -92,21 +140,43 @@ class Evidence:
         """pasta, as a message names it."""
         return f"pasta (pid {self.pasta_pid})" if self.pasta_pid else "pasta"
 
+    @functools.cached_property
+    def _holders_by_port(self) -> dict[int, list[Holder]]:
+        found: dict[int, list[Holder]] = {}
+        for holder in self.holders:
+            found.setdefault(holder.port, []).append(holder)
+        return found
+
+    def holder(self, address: str, port: int, protocol: str) -> Holder | None:
+        """Who gets what is sent to this address and port of the host."""
+        return holder_of(self._holders_by_port.get(port, ()), address, port, protocol)
+
+    def holder_of_any(self, port: int, protocol: str) -> Holder | None:
+        """Who listens on this port at whatever address."""
+        return next((holder for holder in self._holders_by_port.get(port, ()) if holder.protocol == protocol), None)
+
     def rootlesskit_older_than(self, version: tuple[int, ...]) -> bool:
         """False also when the version is not known."""
         mine = parse_version(self.rootlesskit_version or "")
         return bool(mine) and mine < version
+
+    @property
+    def namespace(self) -> str:
+        """Path of RootlessKit's network namespace, as root enters it."""
+        if self.detached_netns:
+            return f"/proc/{self.child_pid}/root/run/user/{self.uid}/dockerd-rootless/netns"
+        return f"/proc/{self.child_pid}/ns/net"
 
     def restart(self) -> str:
         """The command that restarts the daemon."""
         return f"systemctl --user --machine={self.user}@ restart docker.service"
 
 
-def holder_of(holders: tuple[Holder, ...], address: str, port: int) -> Holder | None:
-    """Who gets a connection to this address and port: the listener on just that address before one on all."""
-    mine = [holder for holder in holders if holder.port == port]
-    for wanted in ((address,), ("0.0.0.0",), ("::",)):
+def holder_of(holders: Iterable[Holder], address: str, port: int, protocol: str = "tcp") -> Holder | None:
+    """Who gets what is sent to this address and port: the listener on just that address before one on all."""
+    mine = [holder for holder in holders if holder.port == port and holder.protocol == protocol]
+    for wanted in (address, "::") if ":" in address else (address, "0.0.0.0", "::"):
         for holder in mine:
-            if holder.address in wanted:
+            if holder.address == wanted:
                 return holder
     return None

@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import pwd
+import re
 import shutil
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import FLAG
-from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError, clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Holder
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import (
     DaemonProcesses,
     Listener,
+    Process,
     daemon_processes,
     list_processes,
     option_value,
@@ -67,6 +70,8 @@ def daemon_facts(account: pwd.struct_passwd, deadline: Deadline) -> tuple[Daemon
         facts["rootlesskit_pid"] = processes.parent.pid
         facts["network_driver"] = option_value(argv, "--net")
         facts["port_driver"] = option_value(argv, "--port-driver")
+        facts["host_loopback_disabled"] = "--disable-host-loopback" in argv or option_value(argv, "--disable-host-loopback") == "true"
+        facts["ipv6"] = "--ipv6" in argv or option_value(argv, "--ipv6") == "true"
     try:
         info = get_info(uid, deadline.within(API_SECONDS))
     except HttpError:
@@ -78,7 +83,52 @@ def daemon_facts(account: pwd.struct_passwd, deadline: Deadline) -> tuple[Daemon
     pasta = processes.live_pasta
     if pasta is not None:
         facts.update(pasta_pid=pasta.pid, pasta_path=pasta.exe, pasta_argv=tuple(clean(argument, 300) for argument in pasta.argv[:200]))
+    facts.update(_network(processes))
+    running = [process for process in (processes.parent, processes.child, processes.dockerd, pasta) if process is not None]
+    facts["stale"] = tuple(dict.fromkeys(f"{clean(process.exe, 200)} (pid {process.pid})" for process in running if process.exe_deleted))
     return processes, facts
+
+
+DEFAULT_NETWORK = "10.0.2.0/24"
+"""RootlessKit's, where --cidr names no other."""
+
+
+def _network(processes: DaemonProcesses) -> dict[str, Any]:
+    """The network of RootlessKit's namespace, and the gateway in it, which has the second address."""
+    if processes.parent is None:
+        return {}
+    given = option_value(processes.parent.argv, "--cidr") or DEFAULT_NETWORK
+    try:
+        network = ipaddress.IPv4Network(given, strict=False)
+    except ValueError:
+        return {}
+    return {"network": str(network), "gateway": str(network.network_address + 2)}
+
+
+MAX_INSPECTED = 50
+"""Containers that are asked why they did not start."""
+_PORT_TROUBLE = re.compile("already in use|already allocated|expose port|external connectivity")
+
+
+def failed_starts(engine: Engine, containers: list[dict[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Containers that did not start the last time because of a port: name, and the Engine's words.
+
+    :param containers: the Engine's list, with those that do not run.
+    :raises HttpError: no usable answer.
+    """
+    found = []
+    # One that ran before the daemon was restarted and could not start again is exited, and keeps the words of that attempt.
+    waiting = [str(entry.get("Id", "")) for state in ("created", "exited") for entry in containers if entry.get("State") == state]
+    for identity in [each for each in waiting if re.fullmatch("[0-9a-f]{12,64}", each)][:MAX_INSPECTED]:
+        try:
+            details = engine.get(f"/containers/{identity}/json")
+        except EngineError:
+            continue  # it is gone
+        state = details.get("State")
+        text = state.get("Error") if isinstance(state, dict) else None
+        if isinstance(text, str) and _PORT_TROUBLE.search(text[:2000]):
+            found.append((clean(str(details.get("Name", "")).lstrip("/"), 64), clean(text, 300)))
+    return tuple(found)
 
 
 class _NotRun(Exception):
@@ -133,19 +183,25 @@ def unit_state(account: pwd.struct_passwd, deadline: Deadline) -> str | None:
 def port_holders(listeners: list[Listener], ports: set[int], processes: DaemonProcesses, uid: int) -> tuple[Holder, ...]:
     """Who listens on these ports of the host."""
     mine = [listener for listener in listeners if listener.port in ports]
-    owners = socket_owners({listener.inode for listener in mine})
+    read: dict[int, Process | None] = {}
+    # As a rule the daemon holds them all. A host with many containers has thousands of processes and handles to look through otherwise.
+    owners = socket_owners({listener.inode for listener in mine}, processes.pids)
     found = []
     for listener in mine:
-        pids = owners.get(listener.inode, [])
-        process = read_process(pids[0]) if pids else None
+        owner = owners.get(listener.inode)
+        if owner is not None and owner not in read:
+            read[owner] = read_process(owner)
+        process = read[owner] if owner is not None else None
         ours: bool | None
         if listener.uid != uid:
             ours = False
-        elif process is None:
+        elif process is None or processes.child is None:
+            # Without RootlessKit's child, which its state folder names, nothing tells this user's daemon from other processes of theirs.
             ours = None
         else:
             parent = processes.parent.pid if processes.parent else 0
-            ours = bool(processes.pids.intersection(pids)) or process.ppid == parent or "slirp4netns" in process.names
+            ours = process.pid in processes.pids or process.ppid == parent or "slirp4netns" in process.names
         name = clean(process.comm, 40) if process else ""
-        found.append(Holder(listener.address, listener.port, listener.uid, process.pid if process else None, name, ours))
+        pid = process.pid if process else None
+        found.append(Holder(listener.address, listener.port, listener.uid, pid, name, ours, listener.protocol))
     return tuple(found)

@@ -5,16 +5,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pwd
-import re
-import shutil
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _procfs, _rootlesskit, _run, _unit
+from ansible_collections.portside.rootless_docker.plugins.module_utils import (
+    _cgroups,
+    _environment,
+    _networks,
+    _prerequisites,
+    _problems,
+    _procfs,
+    _programs,
+    _rootlesskit,
+    _unit,
+)
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
-from ansible_collections.portside.rootless_docker.plugins.module_utils._system_state import accepts_option
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine_state import read_engine
+from ansible_collections.portside.rootless_docker.plugins.module_utils._network_state import (
+    network_state,
+    options_of_environment,
+    own_options,
+)
+from ansible_collections.portside.rootless_docker.plugins.module_utils._parallel import run_all
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import DaemonProcesses, Process
+from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_dir import RUNTIME_ROOT
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
 CONFIGURATION = "/etc/rootless-docker"
@@ -23,57 +40,65 @@ LINGER = "/var/lib/systemd/linger"
 # What decides how a daemon runs, and the digest that stands for the rest.
 VARIABLES = (
     "DOCKERD_ROOTLESS_ROOTLESSKIT_NET", "DOCKERD_ROOTLESS_ROOTLESSKIT_PORT_DRIVER", "DOCKERD_ROOTLESS_ROOTLESSKIT_MTU",
-    "DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK", "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS", "ROOTLESS_DOCKER_DIGEST",
+    "DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK", "DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS",
+    "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS", "ROOTLESS_DOCKER_DIGEST",
 )  # fmt: skip
 # SUB_UID_MIN of login.defs as distributions ship it.
 FIRST_SUBORDINATE_ID = 100000
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Docker's packages, and Debian's docker.io.
-LAUNCH_SCRIPTS = tuple(
-    f"{folder}/dockerd-rootless.sh"
-    for folder in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/usr/share/docker.io/contrib")
-)
-# Which pasta can do what is told by whether it accepts the option; its printed version is empty or cut on several systems.
-PASTA_OPTIONS = ("--host-lo-to-ns-lo", "--conf-path")
+SUBORDINATE_FILES = {"uids": "/etc/subuid", "gids": "/etc/subgid"}
+# The kernel cuts the name of a process after 15 characters: the second is docker-rootlesskit.
+DAEMON_NAMES = ("rootlesskit", "docker-rootless", "dockerd")
+LAUNCH_SCRIPT = "dockerd-rootless.sh"
+MAX_USERS = 1000
+MAX_RANGES = 64
+MAX_NETWORKS = 256
+MAX_ARGUMENTS = 200
+STEP = 0.4
+"""Part of the whole time that one read of one user's may take: a socket that hangs must leave time for the others."""
 
 
-def which(name: str, first: str = "") -> str | None:
-    """Path of a program, looked for in C(first) before the system's directories; the environment's PATH plays no part."""
-    return shutil.which(name, path=f"{first}:{SYSTEM_PATH}" if first else SYSTEM_PATH)
+# -- the host ----------------------------------------------------------------
 
 
-def ask(argv: list[str]) -> tuple[int, str]:
-    """Exit status and output of one of the system's own programs that only prints; status 127 where it could not run."""
-    done = _run.run(argv, Deadline(10))
-    return (127 if done.status is None else done.status), done.output
-
-
-def printed_version(argv: list[str]) -> str | None:
-    """The first thing in a command's output that looks like a version."""
-    match = re.search(r"\d+\.\d+[0-9A-Za-z.+~-]*", ask(argv)[1])
-    return match.group(0) if match else None
-
-
-def inspect_host(rootlesskit_directory: str) -> dict[str, Any]:
-    """The programs on disk, and the settings of the kernel that choices depend on."""
-    dockerd, pasta = which("dockerd"), which("pasta")
+def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, Any]:
+    """The programs on disk, and what of the kernel and the system choices depend on."""
+    ask = _programs.asker(deadline)
     current = os.path.join(rootlesskit_directory, "current")
-    rootlesskit = which("docker-rootlesskit", current) or which("rootlesskit", current)
+    found = {
+        "dockerd": _programs.which("dockerd"),
+        "rootlesskit": next(
+            filter(None, (_programs.which(name, f"{current}:{_programs.SYSTEM_PATH}") for name in _programs.NAMES["rootlesskit"])), None
+        ),
+        "pasta": _programs.which("pasta"),
+        "slirp4netns": _programs.which("slirp4netns"),
+    }
+    readers: dict[str, Any] = {
+        f"{name}_version": functools.partial(_programs.disk_version, name, path, ask) for name, path in found.items() if path
+    }
+    if found["pasta"]:
+        readers["pasta_options"] = functools.partial(_programs.pasta_options, found["pasta"], ask)
+    readers["apparmor"] = _prerequisites.apparmor
+    routes = _networks.read_routes()
     low, high = (_procfs.read_text("/proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
+    read = run_all(readers, deadline)
     return {
-        "dockerd": dockerd,
-        "dockerd_version": printed_version([dockerd, "--version"]) if dockerd else None,
-        "launch_script": next((path for path in LAUNCH_SCRIPTS if os.path.exists(path)), None),
-        "rootlesskit": os.path.realpath(rootlesskit) if rootlesskit else None,
-        "rootlesskit_version": printed_version([rootlesskit, "--version"]) if rootlesskit else None,
-        "pasta": pasta,
-        "pasta_options": [option for option in PASTA_OPTIONS if pasta and accepts_option(pasta, option, ask)],
-        "slirp4netns": which("slirp4netns"),
+        **found,
+        "rootlesskit": os.path.realpath(found["rootlesskit"]) if found["rootlesskit"] else None,
+        **{f"{name}_version": read.get(f"{name}_version") for name in found},
+        "launch_script": next((path for path in _programs.LAUNCH_SCRIPTS if os.path.exists(path)), None),
+        "pasta_options": read.get("pasta_options", []),
+        "newuidmap": _programs.which("newuidmap"),
         "ephemeral_ports": [int(low), int(high)],
+        "unprivileged_port_start": int(_procfs.read_text("/proc/sys/net/ipv4/ip_unprivileged_port_start") or "1024"),
+        "sysctls": _prerequisites.read_sysctls(),
+        "apparmor": read.get("apparmor", {"enabled": None, "restrict_unprivileged_userns": None, "profiles": []}),
+        "cgroup": _cgroups.host_cgroups(),
+        "networks": [{"network": str(route.network), "interface": route.interface} for route in routes[:MAX_NETWORKS]],
+        "ipv6_default_route": any(route.is_default and route.network.version == 6 for route in routes),
         "configured": configured_users(),
         "unit_text": text_of(UNIT_FILE),
-        "missing_subordinate_files": [path for path in ("/etc/subuid", "/etc/subgid") if not os.path.exists(path)],
-        "next_subordinate_id": max(next_subordinate_id("/etc/subuid"), next_subordinate_id("/etc/subgid")),
+        "missing_subordinate_files": [path for path in SUBORDINATE_FILES.values() if not os.path.exists(path)],
+        "next_subordinate_id": max(next_subordinate_id(path) for path in SUBORDINATE_FILES.values()),
     }
 
 
@@ -92,7 +117,8 @@ def subordinate_entries(path: str) -> list[tuple[str, int, int]]:
             parts = [line.strip().split(":") for line in handle]
     except OSError:
         return []
-    return [(entry[0], int(entry[1]), int(entry[2])) for entry in parts if len(entry) == 3 and all(map(str.isdecimal, entry[1:]))]
+    numbers = [(entry[0], _procfs.whole_number(entry[1]), _procfs.whole_number(entry[2])) for entry in parts if len(entry) == 3]
+    return [(owner, first, count) for owner, first, count in numbers if first is not None and count is not None]
 
 
 def next_subordinate_id(path: str) -> int:
@@ -100,9 +126,11 @@ def next_subordinate_id(path: str) -> int:
     return max([FIRST_SUBORDINATE_ID] + [first + count for _owner, first, count in subordinate_entries(path)])
 
 
-def subordinate_count(path: str, user: str, uid: int) -> int:
-    """How many subordinate ids a file gives to a user, by name and by number."""
-    return sum(count for owner, _first, count in subordinate_entries(path) if owner in (user, str(uid)))
+def subordinate_ranges(path: str, user: str, uid: int) -> list[dict[str, Any]]:
+    """The ranges that a file gives to a user, by name and by number."""
+    return [
+        {"owner": owner, "first": first, "count": count} for owner, first, count in subordinate_entries(path) if owner in (user, str(uid))
+    ]
 
 
 def modified(path: str) -> float:
@@ -131,82 +159,326 @@ def made(user: str) -> dict[str, Any]:
     """The record of what the collection made for a user; empty where there is none."""
     try:
         record = json.loads(own_file(user, "made.json") or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 
 
-def inspect_user(user: str, host: dict[str, Any], timeout: float = 5.0) -> dict[str, Any]:
-    """One user's account, unit, and what runs."""
+# -- which users -------------------------------------------------------------
+
+
+def process_uids(proc: str = _procfs.PROC) -> dict[int, set[str]]:
+    """The uids that processes of this host run with, and for each the names of its processes that may be a daemon's.
+
+    One small read a process: who has no daemon costs nothing more.
+    """
+    found: dict[int, set[str]] = {}
     try:
-        account = pwd.getpwnam(user)
+        pids = [name for name in os.listdir(proc) if _procfs.whole_number(name)][: _procfs.MAX_PROCESSES]
+    except OSError:
+        return found
+    for pid in pids:
+        status = _procfs.read_text(f"{proc}/{pid}/status", 8192) or ""
+        uid, name = _procfs.parse_uid(status), status.partition("\n")[0].partition(":")[2].strip()
+        if uid is not None:
+            found.setdefault(uid, set()).update({name}.intersection(DAEMON_NAMES))
+    return found
+
+
+def discovered_uids(root: str = RUNTIME_ROOT) -> set[int]:
+    """Users, root apart, of whom a process is named as a daemon's is, or who have a state folder or a socket in /run/user/UID."""
+    uids = {uid for uid, names in process_uids().items() if names}
+    try:
+        numbers = {_procfs.whole_number(name) for name in os.listdir(root)}
+    except OSError:
+        numbers = set()
+    for uid in numbers - {None}:
+        if any(os.path.lexists(f"{root}/{uid}/{name}") for name in (_rootlesskit.STATE_DIR, "docker.sock")):
+            uids.add(uid)
+    return uids - {0}
+
+
+def users_with_a_daemon() -> list[str]:
+    """Every user with a folder in C(/etc/rootless-docker), or with a daemon by whatever means it was made."""
+    names = set(configured_users())
+    for uid in sorted(discovered_uids())[:MAX_USERS]:
+        try:
+            names.add(pwd.getpwuid(uid).pw_name)
+        except KeyError:
+            # No account of this host's: a process in a container, whose uids are subordinate ones.
+            continue
+    return sorted(names)
+
+
+# -- a user ------------------------------------------------------------------
+
+
+def find_account(user: str) -> pwd.struct_passwd | None:
+    """A user's account."""
+    try:
+        return pwd.getpwnam(user)
     except KeyError:
-        return {"exists": False, "made": made(user)}
+        return None
+
+
+def own_name() -> str:
+    """The name of the user who runs this; the number where it has no account."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def blank(user: str, account: pwd.struct_passwd | None) -> dict[str, Any]:
+    """A user of whom nothing is read yet. Readers put values in place of these, so that what was read is there when time is up."""
+    state: dict[str, Any] = {
+        "name": user,
+        "exists": account is not None,
+        "folder": os.path.isdir(os.path.join(CONFIGURATION, user)),
+        "made": made(user),
+    }
+    if account is None:
+        return state
     uid = account.pw_uid
-    unit = _unit.read_unit(user, uid, UNIT_FILE, timeout)
-    running = inspect_running(uid, timeout)
-    configuration = os.path.join(CONFIGURATION, user, "daemon.json")
+    ranges = {kind: subordinate_ranges(path, user, uid) for kind, path in SUBORDINATE_FILES.items()}
     return {
-        "exists": True,
+        **state,
         "uid": uid,
         "home": account.pw_dir,
         "shell": account.pw_shell,
         "linger": os.path.exists(os.path.join(LINGER, user)),
         "manager": _unit.manager_is_up(uid),
-        "subuid_count": subordinate_count("/etc/subuid", user, uid),
-        "subgid_count": subordinate_count("/etc/subgid", user, uid),
-        "made": made(user),
-        "unit": {
-            "active": unit.active,
-            "sub": unit.sub,
-            "main_pid": unit.main_pid,
-            "fragment": unit.fragment,
-            "shadows": list(unit.shadows),
-            "needs_daemon_reload": unit.needs_daemon_reload,
-        },
+        "bus": os.path.exists(f"{RUNTIME_ROOT}/{uid}/bus"),
+        "runtime_directory": os.path.isdir(f"{RUNTIME_ROOT}/{uid}"),
+        "state_directory": os.path.lexists(f"{RUNTIME_ROOT}/{uid}/{_rootlesskit.STATE_DIR}"),
+        "subuid_count": sum(each["count"] for each in ranges["uids"]),
+        "subgid_count": sum(each["count"] for each in ranges["gids"]),
+        "subordinate_ids": {kind: found[:MAX_RANGES] for kind, found in ranges.items()},
+        "cgroup_controllers": _cgroups.user_controllers(uid),
         "environment": own_file(user, "environment"),
         "daemon_json": own_file(user, "daemon.json"),
-        "reload_pending": unit.active == "active" and modified(configuration) > unit.taken_up,
-        "running": running,
-        "stale": stale(running, host),
+        "unit": unit_result(_unit.NO_MANAGER, {}),
+        "digest": {"declared": None, "running": None},
+        "reload_pending": False,
+        "running": {
+            **dict.fromkeys(("rootlesskit", "dockerd", "pasta", "slirp4netns", "rootlesskit_version", "network_driver", "port_driver")),
+            "variables": {},
+            "changed_variables": [],
+            "api": None,
+            "api_error": None,
+        },
+        "engine": {"version": None, "api_version": None, "error": None, "reason": None},
+        "network": {**network_state((), None, (), ()), "collisions": []},
+        "published": None,
+        "stale": [],
+        "incomplete": True,
     }
 
 
-def inspect_running(uid: int, timeout: float) -> dict[str, Any]:
-    """The processes of a user's daemon, from /proc and from RootlessKit's own API."""
-    found = _procfs.daemon_processes(uid, _rootlesskit.read_child_pid(uid), _procfs.list_processes({uid}))
-    try:
-        info = _rootlesskit.get_info(uid, Deadline(timeout)) if found.child else None
-    except (HttpError, OSError):
-        info = None
+def unit_result(unit: _unit.Unit, variables: dict[str, str]) -> dict[str, Any]:
+    """The unit as a result names it."""
+    shown = _environment.decisive(variables)
     return {
-        "variables": {name: _procfs.environ_value(found.parent.pid, name) for name in VARIABLES} if found.parent else {},
-        "rootlesskit": program(found.parent),
+        "active": unit.active,
+        "sub": unit.sub,
+        "load": unit.load,
+        "result": unit.result,
+        "enabled": unit.enabled,
+        "condition": unit.condition,
+        "error": unit.error,
+        "main_pid": unit.main_pid,
+        "fragment": unit.fragment,
+        "drop_ins": list(unit.drop_ins),
+        "shadows": list(unit.shadows),
+        "needs_daemon_reload": unit.needs_daemon_reload,
+        "environment": shown,
+        "environment_files": list(unit.environment_files),
+        "other_variables": sorted(set(variables) - set(shown)),
+    }
+
+
+def declared_variables(unit: _unit.Unit, user: str, text: str | None) -> dict[str, str]:
+    """The environment that the unit would start with: its own lines, then the user's file in /etc/rootless-docker.
+
+    Another environment file is the user's to name and maybe not the user's to read, so root does not read it.
+    """
+    ours = os.path.join(CONFIGURATION, user, "environment")
+    applies = text is not None and (ours in unit.environment_files or not unit.load)
+    return {**unit.environment, **(_environment.parse_environment_file(text or "") if applies else {})}
+
+
+def is_rootlesskit(process: Process) -> bool:
+    """Whether a process is a RootlessKit that was started by the Engine's launch script, by its arguments."""
+    return (
+        process.alive
+        and any(os.path.basename(argument) == LAUNCH_SCRIPT for argument in process.argv[:MAX_ARGUMENTS])
+        and any(argument.startswith("--net") for argument in process.argv[:MAX_ARGUMENTS])
+    )
+
+
+def find_child(child_pid: int | None, processes: list[Process]) -> int | None:
+    """The pid of RootlessKit's child: the one in STATE/child_pid, or else the child that looks like its parent.
+
+    The second finds a daemon whose state folder was moved or removed.
+    """
+    by_pid = {process.pid: process for process in processes}
+    if child_pid in by_pid:
+        return child_pid
+    kits = [process for process in processes if is_rootlesskit(process)]
+    return next((process.pid for process in kits if process.ppid in by_pid and is_rootlesskit(by_pid[process.ppid])), None)
+
+
+def inspect_user(state: dict[str, Any], account: pwd.struct_passwd, processes: list[Process], deadline: Deadline) -> None:
+    """Read one user's unit, processes and sockets into a C(blank) of theirs."""
+    user, uid, limit = account.pw_name, account.pw_uid, deadline.remaining() * STEP
+    unit = _unit.read_unit(uid, account.pw_gid, UNIT_FILE, deadline.within(limit))
+    variables = declared_variables(unit, user, state["environment"])
+    state["unit"] = unit_result(unit, variables)
+    state["reload_pending"] = unit.active == "active" and modified(os.path.join(CONFIGURATION, user, "daemon.json")) > unit.taken_up
+    found = _procfs.daemon_processes(uid, find_child(_rootlesskit.read_child_pid(uid), processes), processes)
+    slirp4netns = slirp4netns_of(found, processes)
+    environ: dict[str, str] = {}
+    if found.parent:
+        environ = _environment.parse_environ(_procfs.read_bytes(f"{_procfs.PROC}/{found.parent.pid}/environ", 2 * 1024 * 1024) or b"")
+    info, api_error = ask_rootlesskit(uid, found, deadline.within(limit))
+    options = own_options(found.parent.argv) if found.parent else ()
+    if not options and any(name.startswith("DOCKERD_ROOTLESS_") for name in variables):
+        options = options_of_environment(variables)
+    pasta = found.live_pasta
+    detached = _rootlesskit.has_detached_netns(uid) if found.child else None
+    network = network_state(options, info, pasta.argv if pasta else (), slirp4netns.argv if slirp4netns else (), detached)
+    # PATH decides which programs a restart starts; a process's own where nothing else says it.
+    paths = variables if "PATH" in variables else environ
+    running: dict[str, Any] = {
+        "variables": {name: environ.get(name) for name in VARIABLES} if found.parent else {},
+        "changed_variables": changed_variables(variables, environ, unit) if environ else [],
+        "rootlesskit": described("rootlesskit", found.parent, paths),
         "rootlesskit_version": info.version if info else None,
         "network_driver": info.network_driver if info else None,
-        "port_driver": info.port_driver if info else None,
-        "dockerd": program(found.dockerd),
-        "pasta": program(found.live_pasta),
+        "port_driver": network["port_driver"]["in_effect"],
+        "dockerd": described("dockerd", found.dockerd, paths),
+        # What a wrapper runs only the wrapper knows.
+        "pasta": described("pasta", pasta, {} if network["pasta_binary"] else paths, elsewhere=bool(network["pasta_binary"])),
+        "slirp4netns": described("slirp4netns", slirp4netns, paths),
+        "api": info.as_result() if info else None,
+        "api_error": api_error,
     }
+    state["network"] = {**network, "collisions": []}
+    state["running"] = running
+    state["digest"] = {"declared": variables.get(_problems.DIGEST), "running": environ.get(_problems.DIGEST)}
+    state["stale"] = _programs.stale(running)
+    engine = read_engine(uid, deadline.within(limit))
+    if engine["version"] and running["dockerd"]:
+        running["dockerd"]["version"] = engine["version"]
+    state["published"] = engine.pop("published")
+    networks = engine.pop("networks") or {}
+    state["engine"] = engine
+    if running["rootlesskit"]:
+        running["rootlesskit"]["version"] = running["rootlesskit_version"]
+    owned = {"cidr": [network["cidr"]] if network["cidr"] else []}
+    owned.update({f"docker network {name}": subnets for name, subnets in networks.items()})
+    state["network"]["collisions"] = _networks.collisions(owned, _networks.read_routes())
+    ask_running(running["pasta"], _programs.asker(deadline, uid, account.pw_gid))
+    state["incomplete"] = False
 
 
-def program(process: _procfs.Process | None) -> dict[str, Any] | None:
-    """A process as the result names it."""
+def slirp4netns_of(found: DaemonProcesses, processes: list[Process]) -> Process | None:
+    """The slirp4netns that serves RootlessKit's child, which its arguments name."""
+    if found.child is None:
+        return None
+    mine = str(found.child.pid)
+    return next((p for p in processes if p.alive and "slirp4netns" in p.names and mine in p.argv), None)
+
+
+def ask_rootlesskit(uid: int, found: DaemonProcesses, deadline: Deadline) -> tuple[_rootlesskit.Info | None, str | None]:
+    """RootlessKit's answer, or why there is none; neither where none runs."""
+    if found.child is None:
+        return None, None
+    try:
+        return _rootlesskit.get_info(uid, deadline), None
+    except HttpError as error:
+        return None, str(error)
+
+
+def changed_variables(declared: dict[str, str], runs: dict[str, str], unit: _unit.Unit) -> list[str]:
+    """Names of decisive variables of which a process has another value than its unit would give it now.
+
+    Where the unit names environment files that were not read, nothing is known.
+    """
+    if unit.active != "active" or any(not path.startswith(CONFIGURATION + "/") for path in unit.environment_files):
+        return []
+    return sorted(name for name, value in _environment.decisive(declared).items() if runs.get(name) != value and name != _problems.DIGEST)
+
+
+def described(name: str, process: Process | None, variables: dict[str, str], elsewhere: bool = False) -> dict[str, Any] | None:
+    """One of a daemon's processes as a result names it.
+
+    :param variables: of which PATH says what a restart would start.
+    :param elsewhere: that is not known, because it is started by a path of its own.
+    """
     if process is None:
         return None
-    return {"pid": process.pid, "exe": process.exe, "deleted": process.exe_deleted, "argv": list(process.argv[:64])}
+    installed = None if elsewhere else _programs.would_start(name, variables)
+    return _programs.program(process, _programs.was_replaced(process), installed, _prerequisites.apparmor_label(process.pid))
 
 
-def stale(running: dict[str, Any], host: dict[str, Any]) -> list[str]:
-    """What runs although something else is installed, one sentence each; pure."""
-    found = []
-    for name in ("rootlesskit", "dockerd", "pasta"):
-        process = running[name]
-        if process and process["deleted"]:
-            found.append(f"{name} (pid {process['pid']}) runs a file that was replaced since: {process['exe']}")
-    runs, installed = running["rootlesskit"], host["rootlesskit"]
-    if runs and runs["exe"] and installed and not runs["deleted"] and runs["exe"] != installed:
-        found.append(f"rootlesskit (pid {runs['pid']}) runs {runs['exe']}, installed is {installed}")
-    if running["network_driver"] == "pasta" and not running["pasta"]:
-        found.append("pasta is dead: nothing restarts it, and every published port is refused")
-    return found
+def ask_running(pasta: dict[str, Any] | None, ask: _programs.Ask) -> None:
+    """Version and options of a pasta that is none of the system's, asked with the user's rights; the system's are asked once for all."""
+    if pasta and pasta["exe"] and not pasta["deleted"] and not pasta["exe"].startswith("/usr/bin/"):
+        pasta["version"] = _programs.disk_version("pasta", pasta["exe"], ask)
+        pasta["options"] = _programs.pasta_options(pasta["exe"], ask)
+
+
+def conclude(state: dict[str, Any], host: dict[str, Any]) -> None:
+    """What follows from a user and the host together: versions of what runs from the system's own files, the state, and the problems."""
+    if state["exists"]:
+        for name in ("pasta", "slirp4netns"):
+            runs, path = state["running"][name], host[name]
+            if not runs or runs["deleted"] or runs["version"] or not path:
+                continue
+            # Without root pasta's file cannot be seen; then what a restart would start stands for it.
+            if _programs.same_program(runs["exe"] or runs["installed"] or "", os.path.realpath(path)):
+                runs["version"] = host[f"{name}_version"]
+                runs["options"] = host["pasta_options"] if name == "pasta" else None
+    state["state"] = _problems.state_of(state, host)
+    state["problems"] = _problems.user_problems(state, host)
+
+
+def inspect_users(users: list[str], deadline: Deadline) -> dict[str, dict[str, Any]]:
+    """What C(inspect_user) reads of each user, and what it has read until the deadline."""
+    accounts = {user: find_account(user) for user in users}
+    states = {user: blank(user, account) for user, account in accounts.items()}
+    there = {user: account for user, account in accounts.items() if account is not None}
+    mine: dict[int, list[Process]] = {account.pw_uid: [] for account in there.values()}
+    for process in _procfs.list_processes(set(mine)) if mine else []:
+        mine[process.uid].append(process)
+    run_all(
+        {user: functools.partial(inspect_user, states[user], account, mine[account.pw_uid], deadline) for user, account in there.items()},
+        deadline,
+    )
+    return {user: dict(state) for user, state in states.items()}
+
+
+def inspect(users: list[str], everybody: bool, rootlesskit_directory: str, seconds: float) -> dict[str, Any]:
+    """The host, and the users named, or with C(everybody) those besides who have a daemon.
+
+    :param seconds: for everything.
+    :returns: C(host) and C(users).
+    :raises TimeoutError: the time was not enough for the host itself.
+    """
+    deadline = Deadline(seconds)
+
+    def read_users() -> dict[str, dict[str, Any]]:
+        return inspect_users(sorted({*users, *users_with_a_daemon()}) if everybody else users, deadline)
+
+    read = run_all({"host": functools.partial(inspect_host, rootlesskit_directory, deadline), "users": read_users}, deadline)
+    if len(read) < 2:
+        raise TimeoutError(f"reading the host did not end within {seconds} seconds")
+    host, states = read["host"], read["users"]
+    for state in states.values():
+        conclude(state, host)
+    if everybody:
+        states = {name: state for name, state in states.items() if name in users or state["folder"] or state["state"] != _problems.ABSENT}
+    wanted = any(state["state"] != _problems.ABSENT for state in states.values())
+    host["problems"] = _problems.host_problems(host) if wanted else []
+    return {"host": host, "users": states}

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the portside.rootless_docker contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Probes in RootlessKit's network namespace.
+"""RootlessKit's network namespace, and the canary in it.
 
 What belongs to a user is entered and run as that user, also when this process is root: then nothing
 that the user put in the way can be used to reach what is not theirs.
@@ -12,18 +12,32 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _probe
-from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import source_of
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server, _namespace_agent, _probe
+from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import PROGRAM, source_of
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
-from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
+from ansible_collections.portside.rootless_docker.plugins.module_utils._run import Conversation, NotStarted
 
-# The prober comes by standard input, so that the process list stays readable.
+# The programs come by standard input, so that the process list stays readable.
 _MAIN = (
-    "import json, sys\n"
-    "given, names = json.load(sys.stdin), {'__name__': 'probe'}\n"
-    "exec(compile(given['source'], 'probe', 'exec'), names)\n"
-    "json.dump(names['run_task'](given['task']), sys.stdout)\n"
+    "import json, sys, types\n"
+    "given, loaded = json.loads(sys.stdin.readline()), {}\n"
+    "for name, text in given['sources'].items():\n"
+    "    loaded[name] = types.ModuleType(name)\n"
+    "    exec(compile(text, name, 'exec'), loaded[name].__dict__)\n"
+    "loaded['agent'].main(given['task'], loaded['probe'], loaded['server'])\n"
 )
+MARK = "portside-canary"
+"""Last argument of the canary's process."""
+LEAVE_SECONDS = 1.0
+
+
+def is_canary(argv: tuple[str, ...]) -> bool:
+    """Whether a process calls itself a canary, in RootlessKit's namespace or in a container of the host's network. A user may lie."""
+    return MARK in argv or PROGRAM in argv
+
+
+class AgentError(Exception):
+    """The canary in the namespace could not be put up, or gave no usable answer; the text says why."""
 
 
 def namespace_argv(child: int, detached: bool, uid: int, command: list[str]) -> list[str]:
@@ -36,19 +50,58 @@ def namespace_argv(child: int, detached: bool, uid: int, command: list[str]) -> 
     return ["nsenter", "--target", str(child), "--user", "--preserve-credentials", netns, "--"] + command
 
 
-def probe_in_namespace(
-    child: int, detached: bool, uid: int, gid: int, python: str, task: dict[str, Any], deadline: Deadline
-) -> tuple[dict[str, list[Any]] | None, str]:
-    """Run a task of C(_probe.run_task) in RootlessKit's network namespace.
+class Agent:
+    """The canary in one RootlessKit's namespace.
 
-    :returns: the task's result, and an empty text; or None, and why there is none.
+    :param child: pid of RootlessKit's child; C(detached) as for :func:`namespace_argv`.
+    :param task: see C(_namespace_agent.main).
+    :raises AgentError: it could not be put up.
+    :ivar pid: of its process, whose network namespace is RootlessKit's.
+    :ivar listening: by key, why a listener could not be had; empty where it could.
+    :ivar published: by key, why RootlessKit did not publish it; empty where it did.
     """
-    argv = namespace_argv(child, detached, uid, [python, "-I", "-S", "-c", _MAIN])
-    finished = run(argv, deadline, json.dumps({"source": source_of(_probe), "task": task}).encode(), uid, gid)
-    if finished.status != 0:
-        return None, finished.error or f"nsenter ended with status {finished.status}"
-    try:
-        result = json.loads(finished.output)
-    except (ValueError, RecursionError):
-        return None, "the prober in the namespace wrote no JSON"
-    return (result, "") if isinstance(result, dict) else (None, "the prober in the namespace wrote no object")
+
+    def __init__(self, child: int, detached: bool, uid: int, gid: int, python: str, task: dict[str, Any], deadline: Deadline) -> None:
+        argv = namespace_argv(child, detached, uid, [python, "-I", "-S", "-c", _MAIN, MARK])
+        try:
+            self._talk = Conversation(argv, uid, gid)
+        except NotStarted as error:
+            raise AgentError(str(error)) from error
+        self.pid = self._talk.pid
+        modules = {"probe": _probe, "server": _canary_server, "agent": _namespace_agent}
+        try:
+            report = self._ask({"sources": {name: source_of(module) for name, module in modules.items()}, "task": task}, deadline)
+        except AgentError:
+            self.end()
+            raise
+        self.listening = _texts(report.get("listening"))
+        self.published = _texts(report.get("published"))
+
+    def run_task(self, task: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+        """Run a task of C(_probe.run_task) there.
+
+        :raises AgentError: there is no usable answer.
+        """
+        return self._ask(task, deadline)
+
+    def end(self) -> None:
+        """Have it take away what it put up; what is not gone within a second is killed."""
+        self._talk.end(LEAVE_SECONDS)
+
+    def _ask(self, value: Any, deadline: Deadline) -> dict[str, Any]:
+        self._talk.say(json.dumps(value).encode(), deadline)
+        line, reason = self._talk.hear(deadline)
+        if line is None:
+            raise AgentError(reason)
+        try:
+            answer = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise AgentError("the canary in the namespace wrote no JSON") from error
+        if not isinstance(answer, dict):
+            raise AgentError("the canary in the namespace wrote no object")
+        return answer
+
+
+def _texts(value: Any) -> dict[str, str]:
+    """Texts by key, of what a user's process said."""
+    return {key: text[:300] for key, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else {}

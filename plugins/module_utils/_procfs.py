@@ -11,10 +11,13 @@ two reads: what cannot be read is None, never an exception.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import ipaddress
 import os
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 PROC = "/proc"
@@ -156,7 +159,8 @@ def read_process(pid: int, proc: str = PROC) -> Process | None:
         return None
     comm, state, ppid, start = stat
     try:
-        exe: str | None = os.readlink(f"{base}/exe")
+        # As bytes: a name that is no UTF-8 would become text that nothing can print.
+        exe: str | None = os.readlink(f"{base}/exe".encode()).decode("utf-8", "backslashreplace")
     except OSError:
         exe = None
     deleted = exe is not None and exe.endswith(DELETED)
@@ -257,7 +261,7 @@ def option_value(argv: tuple[str, ...], *names: str) -> str | None:
 
 @dataclass(frozen=True)
 class Listener:
-    """A TCP socket that listens on the host.
+    """A socket that takes connections, or over UDP datagrams of anybody.
 
     :ivar address: IPv4 in dotted form, or IPv6 without scope; C(0.0.0.0) and C(::) are all addresses.
     :ivar uid: of its owner.
@@ -267,70 +271,87 @@ class Listener:
     port: int
     uid: int
     inode: int
+    protocol: str = "tcp"
 
 
 def parse_tcp_address(text: str) -> tuple[str, int] | None:
     """Address and port from a table like /proc/net/tcp, whose words are in the byte order of the machine."""
     host, _colon, port = text.partition(":")
     try:
-        raw = bytes.fromhex(host)
-        number = int(port, 16)
+        address, number = _parse_host(host), int(port, 16)
     except ValueError:
         return None
-    if len(raw) not in (4, 16) or number > 65535:
+    return None if address is None or number > 65535 else (address, number)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse_host(text: str) -> str | None:
+    # A host has thousands of sockets and few addresses.
+    raw = bytes.fromhex(text)
+    if len(raw) not in (4, 16):
         return None
     if sys.byteorder == "little":
         raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
-    return str(ipaddress.ip_address(raw)), number
+    return str(ipaddress.ip_address(raw))
 
 
-def parse_listeners(text: str) -> list[Listener]:
-    """Listening sockets of /proc/net/tcp or tcp6; lines of another form are skipped."""
+LISTENS = {"tcp": "0A", "udp": "07"}
+"""The kernel's number of the state in which a socket of a protocol takes what comes from anybody."""
+
+
+def parse_listeners(text: str, protocol: str = "tcp") -> list[Listener]:
+    """Listening sockets of /proc/net/tcp, tcp6, udp or udp6; lines of another form are skipped."""
     found = []
     for line in text.splitlines()[1:]:
         fields = line.split()
-        if len(fields) < 10 or fields[3] != "0A":
+        if len(fields) < 10 or fields[3] != LISTENS[protocol]:
             continue
         where, uid, inode = parse_tcp_address(fields[1]), whole_number(fields[7]), whole_number(fields[9])
         if where is not None and uid is not None and inode is not None:
-            found.append(Listener(where[0], where[1], uid, inode))
+            found.append(Listener(where[0], where[1], uid, inode, protocol))
     return found
 
 
-def parse_connected_ports(text: str) -> set[int]:
-    """Local ports of the sockets of /proc/net/tcp or tcp6 that do not listen; those in TIME-WAIT count."""
-    rows = [line.split() for line in text.splitlines()[1:]]
-    places = [parse_tcp_address(fields[1]) for fields in rows if len(fields) >= 10 and fields[3] != "0A"]
+def parse_connected_ports(text: str, protocol: str = "tcp") -> set[int]:
+    """Local ports of the sockets of /proc/net/tcp, tcp6, udp or udp6 that do not listen; those in TIME-WAIT count."""
+    rows = [line.split(None, 4) for line in text.splitlines()[1:]]
+    places = [parse_tcp_address(fields[1]) for fields in rows if len(fields) == 5 and fields[3] != LISTENS[protocol]]
     return {place[1] for place in places if place is not None}
 
 
+def _net_table(proc: str, pid: int | str, table: str) -> str:
+    return read_text(f"{proc}/{pid}/net/{table}", 16 * 1024 * 1024) or ""
+
+
 def read_connected_ports(proc: str = PROC) -> set[int]:
-    """Ports that connections of this process's network namespace use at its end."""
-    return set().union(*(parse_connected_ports(read_text(f"{proc}/self/net/{table}", 16 * 1024 * 1024) or "") for table in ("tcp", "tcp6")))
+    """Ports that connections of this process's network namespace use at its end, and over UDP conversations: pasta has one for each of a
+    container's."""
+    tables = ((protocol, protocol + suffix) for protocol in LISTENS for suffix in ("", "6"))
+    return set().union(*(parse_connected_ports(_net_table(proc, "self", table), protocol) for protocol, table in tables))
 
 
-def read_listeners(proc: str = PROC) -> list[Listener]:
-    """TCP sockets that listen in this process's network namespace, IPv4 then IPv6."""
-    found: list[Listener] = []
-    for table in ("tcp", "tcp6"):
-        found += parse_listeners(read_text(f"{proc}/self/net/{table}", 16 * 1024 * 1024) or "")
-    return found
+def read_listeners(pid: int | str = "self", proc: str = PROC) -> list[Listener]:
+    """Sockets that listen in a process's network namespace: TCP over IPv4 and IPv6, then UDP."""
+    return [
+        listener
+        for protocol in LISTENS
+        for table in (protocol, protocol + "6")
+        for listener in parse_listeners(_net_table(proc, pid, table), protocol)
+    ]
 
 
-def socket_owners(inodes: set[int], proc: str = PROC) -> dict[int, list[int]]:
-    """Which processes hold these sockets: inode to pids.
+def socket_owners(inodes: set[int], first: Iterable[int] = (), proc: str = PROC) -> dict[int, int]:
+    """Which process holds each of these sockets: inode to pid, the first that is found.
 
     Without root only one's own processes can be looked into; a socket that is missing in the answer belongs to somebody else.
+
+    :param first: processes that are looked at before all others. When they hold all, no other one is.
     """
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
-    found: dict[int, list[int]] = {}
-    if not wanted:
-        return found
-    try:
-        pids = [pid for pid in map(whole_number, os.listdir(proc)) if pid][:MAX_PROCESSES]
-    except OSError:
-        return found
-    for pid in pids:
+    found: dict[int, int] = {}
+    for pid in _each_once(first, proc):
+        if len(found) == len(wanted):
+            break
         try:
             handles = os.listdir(f"{proc}/{pid}/fd")
         except OSError:
@@ -340,6 +361,14 @@ def socket_owners(inodes: set[int], proc: str = PROC) -> dict[int, list[int]]:
                 inode = wanted.get(os.readlink(f"{proc}/{pid}/fd/{handle}"))
             except OSError:
                 continue
-            if inode is not None and pid not in found.setdefault(inode, []):
-                found[inode].append(pid)
+            if inode is not None:
+                found.setdefault(inode, pid)
     return found
+
+
+def _each_once(first: Iterable[int], proc: str) -> Iterator[int]:
+    """These pids, then all others."""
+    seen = frozenset(first)
+    yield from seen
+    with contextlib.suppress(OSError):
+        yield from [pid for pid in map(whole_number, os.listdir(proc)) if pid and pid not in seen][:MAX_PROCESSES]

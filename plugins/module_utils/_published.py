@@ -1,28 +1,37 @@
 # Copyright (c) 2026, the portside.rootless_docker contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is published, as plain values: the canary's ports, and those of running containers. Pure."""
+"""What is published, as plain values: the canaries' ports, and those of running containers. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import ANSWERS, Cell, expectation, kind_of
+from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
+    ANSWERS,
+    TCP,
+    UDP,
+    Cell,
+    expectation,
+    kind_of,
+)
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 
 MAX_SHOWN = 40
 """Characters of a container's name in the table; its cells have more."""
+PROTOCOLS = (TCP, UDP)
 
 
 @dataclass(frozen=True)
 class Published:
     """One published port.
 
-    :ivar thing: as a person would write it.
+    :ivar thing: as a person would write it, less the protocol.
     :ivar host_ip: published on; empty for all addresses, None when it is not published.
     :ivar port: on the host; 0 when it is not known, because its container could not be put up.
-    :ivar container: name of the container; empty for the canary.
+    :ivar container: name of the container; empty for a canary.
     """
 
     thing: str
@@ -30,10 +39,36 @@ class Published:
     port: int
     container_port: int
     container: str = ""
+    protocol: str = TCP
+    group: str = "canary"
 
     @property
-    def group(self) -> str:
-        return "container" if self.container else "canary"
+    def ipv6(self) -> bool:
+        """Published for IPv6 only."""
+        return ":" in (self.host_ip or "")
+
+
+CANARY_ROWS: tuple[tuple[str | None, bool], ...] = (
+    ("127.0.0.1", False),
+    ("", False),
+    ("0.0.0.0", False),
+    ("", True),
+    (None, False),
+    ("::1", False),
+    ("::", False),
+)
+"""The rows of the contract that a canary container shows: the host address it is published on, empty for all, None for not published at
+all; and whether the Engine chooses the port."""
+
+NAMESPACE_ROWS: tuple[tuple[str | None, bool], ...] = (
+    ("127.0.0.1", False),
+    ("0.0.0.0", False),
+    ("0.0.0.0", True),
+    (None, False),
+    ("::1", False),
+    ("::", False),
+)
+"""The same of a canary in RootlessKit's namespace: the host address, and whether the port lies in the host's ephemeral range."""
 
 
 def vantage_of(address: str) -> str:
@@ -41,29 +76,32 @@ def vantage_of(address: str) -> str:
     return f"host {address}"
 
 
-def canary_ports(ports: list[int], container_ports: list[int], chosen: int) -> list[Published]:
-    """The rows of the contract that a canary shows: on 127.0.0.1, on all addresses, on 0.0.0.0, on a port that the Engine chose, and not
-    published.
+def _brackets(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
 
-    :param ports: three of the host's.
-    :param container_ports: five of the container's, in that order.
-    :param chosen: what the Engine chose, 0 when it did not come to that.
+
+def canary_port(host_ip: str | None, chosen: bool, port: int, inside: int, protocol: str) -> Published:
+    """One row of CANARY_ROWS, with its ports.
+
+    :param port: on the host, 0 where there is none because the container could not be put up.
+    :param inside: in the container.
     """
-    loopback, everywhere, any4 = ports
-    inside = container_ports
-    return [
-        Published(f"127.0.0.1:{loopback}:{inside[0]}", "127.0.0.1", loopback, inside[0]),
-        Published(f"{everywhere}:{inside[1]}", "", everywhere, inside[1]),
-        Published(f"0.0.0.0:{any4}:{inside[2]}", "0.0.0.0", any4, inside[2]),
-        Published(f"{inside[3]} (got {chosen or 'none'})", "", chosen, inside[3]),
-        Published(f"{inside[4]}, not published", None, inside[4], inside[4]),
-    ]
+    if host_ip is None:
+        return Published(f"{inside}, not published", None, inside, inside, protocol=protocol)
+    if chosen:
+        return Published(f"{inside} (got {port or 'none'})", "", port, inside, protocol=protocol)
+    return Published(f"{_brackets(host_ip)}:{port}:{inside}".lstrip(":"), host_ip, port, inside, protocol=protocol)
 
 
-def canary_bindings(published: list[Published]) -> dict[str, list[dict[str, str]]]:
-    """The same as the Engine's API wants it."""
+def canary_bindings(published: list[Published], chosen: set[int]) -> dict[str, list[dict[str, str]]]:
+    """What a canary container publishes, as the Engine's API wants it.
+
+    :param chosen: container ports whose host port the Engine chooses.
+    """
     return {
-        f"{entry.container_port}/tcp": [{"HostIp": entry.host_ip, "HostPort": str(entry.port) if entry.port else ""}]
+        f"{entry.container_port}/{entry.protocol}": [
+            {"HostIp": entry.host_ip, "HostPort": "" if entry.container_port in chosen else str(entry.port)}
+        ]
         for entry in published
         if entry.host_ip is not None
     }
@@ -74,11 +112,11 @@ def _port(value: Any) -> int:
 
 
 def container_ports(containers: list[dict[str, Any]]) -> tuple[list[Published], int]:
-    """Published TCP ports over IPv4 from the Engine's list of running containers.
+    """Published ports from the Engine's list of running containers.
 
-    :returns: them, and how many others (UDP, SCTP, IPv6) are published and not looked at.
+    :returns: them, and how many others (SCTP) are published and not looked at.
     """
-    found: dict[tuple[str, int, str], Published] = {}
+    found: dict[tuple[str, int, str, str], tuple[str, int]] = {}
     others = set()
     for entry in containers:
         names = entry.get("Names")
@@ -89,36 +127,62 @@ def container_ports(containers: list[dict[str, Any]]) -> tuple[list[Published], 
             port = _port(item.get("PublicPort")) if isinstance(item, dict) else 0
             if not port:
                 continue
-            # `-p P:C` is listed as 0.0.0.0 (and, with IPv6, also as ::), so an empty address does not occur in practice.
-            inside, host_ip = _port(item.get("PrivatePort")), item.get("IP") or "0.0.0.0"
-            try:
-                kind = kind_of(host_ip if isinstance(host_ip, str) else "no address")
-            except ValueError:
+            # `-p P:C` is listed as 0.0.0.0 and, where the namespace has IPv6, also as ::.
+            inside, host_ip, protocol = _port(item.get("PrivatePort")), item.get("IP") or "0.0.0.0", item.get("Type")
+            if not _is_address(host_ip):
                 continue
-            if item.get("Type") != "tcp" or kind.endswith("6"):
-                others.add((name, port, str(item.get("Type")), host_ip))
-                continue
-            shown = f"{clean(name, MAX_SHOWN)} {host_ip}:{port}->{inside}"
-            found.setdefault((host_ip, port, name), Published(shown, host_ip, port, inside, name))
-    return list(found.values()), len(others)
+            if protocol in PROTOCOLS:
+                found.setdefault((host_ip, port, protocol, name), (name, inside))
+            else:
+                others.add((name, port, str(protocol), host_ip))
+    return [_container_port(key, *value, found) for key, value in found.items() if not _second_half(key, found)], len(others)
 
 
-def host_cells(published: list[Published], addresses: list[str]) -> list[Cell]:
+def _is_address(value: Any) -> bool:
+    """Whether it is an address that can be published on. One with a scope cannot, and after its % any text may follow."""
+    try:
+        return isinstance(value, str) and "%" not in value and bool(kind_of(value))
+    except ValueError:
+        return False
+
+
+def _second_half(key: tuple[str, int, str, str], found: Iterable[Any]) -> bool:
+    """Whether an entry on :: belongs to one on 0.0.0.0: together they are one port on all addresses."""
+    return key[0] == "::" and ("0.0.0.0", *key[1:]) in found
+
+
+def _container_port(key: tuple[str, int, str, str], name: str, inside: int, found: Iterable[Any]) -> Published:
+    listed, port, protocol, _name = key
+    both = listed == "0.0.0.0" and ("::", *key[1:]) in found
+    shown = f"{clean(name, MAX_SHOWN)} {'' if both else _brackets(listed) + ':'}{port}->{inside}"
+    return Published(shown, "" if both else listed, port, inside, name, protocol, "container")
+
+
+def host_cells(published: list[Published], addresses: list[str], ipv6: bool) -> list[Cell]:
     """One cell, not tried yet, for each published thing and address.
 
-    A cell in which nothing must answer is left out where something else is published on that very address and port.
+    A cell in which nothing must answer is left out where something else is published on that very address and port. So is one of a port on
+    all addresses over IPv6 where the daemon has none: builtin answers there, the others do not, and either is what was asked for.
+
+    :param ipv6: whether the daemon has IPv6. What is published for IPv6 only has to answer in any case: somebody asked for it.
     """
-    cells = []
-    claimed = {
-        (address, entry.port)
-        for entry in published
+    expected = {
+        (number, address): expectation(entry.host_ip, address, ipv6 or entry.ipv6)
+        for number, entry in enumerate(published)
         for address in addresses
-        if entry.port and expectation(entry.host_ip, address) == ANSWERS
     }
+    claimed = {
+        (address, published[number].port, published[number].protocol)
+        for (number, address), wanted in expected.items()
+        if wanted == ANSWERS and published[number].port
+    }
+    cells = []
     for address in addresses:
-        for entry in published:
-            expected = expectation(entry.host_ip, address)
-            if expected != ANSWERS and (address, entry.port) in claimed:
+        for number, entry in enumerate(published):
+            wanted = expected[number, address]
+            if entry.host_ip == "" and ":" in address and not ipv6:
+                continue
+            if wanted != ANSWERS and (address, entry.port, entry.protocol) in claimed:
                 continue
             cells.append(
                 Cell(
@@ -127,11 +191,12 @@ def host_cells(published: list[Published], addresses: list[str]) -> list[Cell]:
                     vantage=vantage_of(address),
                     address=address,
                     port=entry.port,
-                    expected=expected,
+                    expected=wanted,
                     outcome=None,
                     host_ip=entry.host_ip,
                     container=entry.container,
                     container_port=entry.container_port,
+                    protocol=entry.protocol,
                 )
             )
     return cells

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
@@ -16,6 +16,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp
 
 STATE_DIR = "dockerd-rootless"
 MAX_INFO = 256 * 1024
+MAX_LIST = 16
+"""Entries that are kept of a list in an answer."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,37 @@ class Info:
     :ivar version: of the process that runs, not of the file on disk.
     :ivar network_driver: C(pasta), C(slirp4netns), …
     :ivar port_driver: C(pesto), C(builtin), C(slirp4netns); None stands for C(implicit) and C(none), which it does not tell apart.
+    :ivar child_ip: its IPv4 address in the namespace.
+    :ivar ipv6: True where the network driver has IPv6; None where it has none, and below 3.0.2, which does not say.
     """
 
     version: str | None
     network_driver: str | None
     port_driver: str | None
+    api_version: str | None = None
+    child_pid: int | None = None
+    child_ip: str | None = None
+    dns: tuple[str, ...] = ()
+    ipv6: bool | None = None
+    protocols: tuple[str, ...] = ()
+
+    def as_result(self) -> dict[str, Any]:
+        """As a module returns it."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+
+def api_socket(uid: int) -> str:
+    """Path of RootlessKit's API."""
+    return f"{RUNTIME_ROOT}/{uid}/{STATE_DIR}/api.sock"
 
 
 def _text(value: Any) -> str | None:
     return clean(value, 60) if isinstance(value, str) and value else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    found = [_text(each) for each in value[:MAX_LIST]] if isinstance(value, list) else []
+    return tuple(each for each in found if each is not None)
 
 
 def parse_info(data: Any) -> Info:
@@ -47,10 +71,18 @@ def parse_info(data: Any) -> Info:
     network = network if isinstance(network, dict) else {}
     port = data.get("portDriver")
     port = port if isinstance(port, dict) else {}
+    child = data.get("childPID")
     return Info(
         version=_text(data.get("version")),
         network_driver=_text(network.get("driver")),
         port_driver=_text(port.get("driver")),
+        api_version=_text(data.get("apiVersion")),
+        child_pid=child if isinstance(child, int) and not isinstance(child, bool) and 0 < child < 1 << 31 else None,
+        child_ip=_text(network.get("childIP")),
+        dns=_texts(network.get("dns")),
+        # A field that is false is left out by the versions that have it, and by those that do not know it.
+        ipv6=True if network.get("ipv6") is True else None,
+        protocols=_texts(port.get("protos")),
     )
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the portside.rootless_docker contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run another program without a shell, with a limit on time and output, and with the rights of a chosen user."""
+"""Run another program without a shell, with a limit on time and output, and with the rights of a chosen user; or talk with one."""
 
 from __future__ import annotations
 
@@ -62,6 +62,25 @@ def run(
     :param gid: that user's group.
     :param environment: variables besides PATH and LC_ALL; nothing of this process's own environment is passed on.
     """
+    try:
+        process = _started(argv, uid, gid, environment)
+    except NotStarted as error:
+        return Finished(None, error=str(error))
+    try:
+        reason, written = _attend(process, deadline, data)
+    finally:
+        status = _put_away(process)
+    if reason:
+        return Finished(None, error=reason)
+    output, error = (text.decode("utf-8", "backslashreplace") for text in written)
+    return Finished(status, output, error.strip()[-MAX_ERROR:])
+
+
+class NotStarted(Exception):
+    """A program could not be started; the text says why."""
+
+
+def _started(argv: list[str], uid: int | None, gid: int | None, environment: Mapping[str, str] | None) -> _Program:
     variables = {"PATH": SEARCH_PATH, "LC_ALL": "C"}
     become: dict[str, Any] = {}
     if uid is not None:
@@ -69,23 +88,83 @@ def run(
         if uid != os.geteuid():
             become = {"user": uid, "group": gid, "extra_groups": []}
     try:
-        process = _Program(argv, {**variables, **(environment or {})}, become)
+        return _Program(argv, {**variables, **(environment or {})}, become)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return Finished(None, error=f"{argv[0]}: {error}")
-    try:
-        reason, written = _attend(process, deadline, data)
-    finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            # It leads a group of its own, which may outlive it.
-            os.killpg(process.pid, signal.SIGKILL)
-        status = process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-    if reason:
-        return Finished(None, error=reason)
-    output, error = (text.decode("utf-8", "backslashreplace") for text in written)
-    return Finished(status, output, error.strip()[-MAX_ERROR:])
+        raise NotStarted(f"{argv[0]}: {error}") from error
+
+
+def _put_away(process: _Program) -> int:
+    """Kill what is left of a program and its process group; its status."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        # It leads a group of its own, which may outlive it.
+        os.killpg(process.pid, signal.SIGKILL)
+    status = process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    return status
+
+
+class Conversation:
+    """A program that is told one line after another and answers each with one.
+
+    Its standard input ends when this process does, however that ends: so the program can take its leave by itself.
+
+    :raises NotStarted: it could not be started.
+    :ivar pid: of the program.
+    """
+
+    def __init__(self, argv: list[str], uid: int | None = None, gid: int | None = None) -> None:
+        self._process = _started(argv, uid, gid, None)
+        self.pid = self._process.pid
+        self._read: dict[Any, bytes] = {self._process.stdout: b"", self._process.stderr: b""}
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            os.set_blocking(stream.fileno(), False)  # type: ignore[union-attr]
+
+    def say(self, line: bytes, deadline: Deadline) -> None:
+        """Send one line. What the program does not take until the deadline is not sent: :meth:`hear` will tell."""
+        left = line + b"\n"
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type]
+            while left and selector.select(deadline.remaining()) and not deadline.expired():
+                left = _feed(self._process.stdin, left)
+
+    def hear(self, deadline: Deadline) -> tuple[bytes | None, str]:
+        """The next line of the answer, without its end; or None, and why there is none: the end of what it wrote to standard error, too."""
+        stdout = self._process.stdout
+        with selectors.DefaultSelector() as selector:
+            for stream in self._read:
+                selector.register(stream, selectors.EVENT_READ)
+            while b"\n" not in self._read[stdout]:
+                ready = selector.select(deadline.remaining())
+                if not ready or deadline.expired():
+                    return None, self._reason("no answer in time")
+                for stream in [key.fileobj for key, _mask in ready]:
+                    piece = os.read(stream.fileno(), 65536)
+                    if not piece:
+                        selector.unregister(stream)
+                        if stream is stdout:
+                            return None, self._reason("it ended")
+                    self._read[stream] += piece
+                    if len(self._read[stream]) > MAX_OUTPUT:
+                        return None, "too much output"
+        line, _end, self._read[stdout] = self._read[stdout].partition(b"\n")
+        return line, ""
+
+    def _reason(self, otherwise: str) -> str:
+        said = self._read[self._process.stderr]
+        with contextlib.suppress(OSError):
+            said += os.read(self._process.stderr.fileno(), 65536)  # type: ignore[union-attr]
+        return said.decode("utf-8", "backslashreplace").strip()[-MAX_ERROR:] or otherwise
+
+    def end(self, seconds: float) -> None:
+        """Close its standard input, give it some seconds to take its leave, and kill what is left."""
+        deadline = Deadline(seconds)
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()  # type: ignore[union-attr]
+        while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and not deadline.expired():
+            time.sleep(0.005)
+        _put_away(self._process)
 
 
 def _attend(process: subprocess.Popen[bytes], deadline: Deadline, data: bytes) -> tuple[str, list[bytes]]:

@@ -56,6 +56,8 @@ class Answer:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise HttpError("garbled", f"the answer is not JSON ({type(error).__name__})") from error
+        except MemoryError as error:
+            raise HttpError("too_large", f"an answer of {len(self.body)} bytes of JSON takes more memory than there is") from error
 
 
 class _Raw(io.RawIOBase):

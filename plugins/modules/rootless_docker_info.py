@@ -7,13 +7,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: rootless_docker_info
-short_description: Read what a host has for rootless Docker, and what its users' daemons run
+short_description: Read what a host has for rootless Docker, what its users' daemons are and run, and what is wrong with them
 version_added: 0.1.0
 description:
-  - Reads in one round trip which programs a host has and what they are able to do, and for each user the account, the
-    systemd user unit, the processes that run, and whether those are what is installed.
-  - Changes nothing. It works where the daemon is down, half configured or absent, and says so.
+  - Reads in one round trip which programs a host has and what they are able to do, and for each user the account, the systemd user unit
+    in force, the processes that run and whether those are what is installed, the network as it was asked for and as it is, and the
+    published ports.
+  - Says in one word how each daemon is (RV(users.state)), and in sentences what is wrong with it, why, and what to do
+    (RV(users.problems)).
+  - Changes nothing. It works where the daemon is down, half configured or absent, and for daemons by whatever means they were made.
   - Root reads every user's daemon; without root a user reads their own.
+  - It reads and asks; it does not try. Whether a published port answers is proved by M(portside.rootless_docker.published_port_check).
 extends_documentation_fragment:
   - portside.rootless_docker.attributes
 attributes:
@@ -28,34 +32,58 @@ attributes:
 options:
   users:
     description:
-      - Names of the users to look at.
-      - Empty for every user that has a folder in C(/etc/rootless-docker).
+      - Names of the users to look at. Another user than the one who runs the module needs root.
+      - Empty, as root, for every user that has a folder in C(/etc/rootless-docker), or a rootless daemon by whatever means it was made
+        (a process, or a state folder or a socket in C(/run/user/UID)).
+      - Empty, without root, for the user who runs the module.
     type: list
     elements: str
     default: []
   rootlesskit_directory:
     description:
-      - Where the role C(rootlesskit) keeps its versions. RootlessKit is looked for in its folder C(current) first, then in the
-        system's directories.
+      - Absolute path of where the role C(rootlesskit) keeps its versions. RootlessKit is looked for in its folder C(current) first, then
+        in the system's directories.
     type: path
     default: /opt/rootlesskit
+  timeout:
+    description:
+      - Seconds for everything, between 1 and 600. A socket that hangs gets at most 0.4 of it, so that it does not keep the module from
+        the rest.
+      - What was not read in time is null, and RV(users.incomplete) is V(true). Ten users take well under one second.
+    type: float
+    default: 5
+seealso:
+  - module: portside.rootless_docker.published_port_check
 author:
   - The portside.rootless_docker contributors (@portside)
 """
 
 EXAMPLES = r"""
-- name: Read the state of every user that this collection configured
+- name: Read every daemon of the host, by whatever means it was made
   portside.rootless_docker.rootless_docker_info:
   register: daemons
 
 - name: Show what runs although something else is installed
   ansible.builtin.debug:
-    msg: "{{ daemons.users | dict2items | map(attribute='value.stale') | flatten }}"
+    msg: "{{ daemons.users.values() | map(attribute='stale', default=[]) | flatten }}"
+
+- name: Fail where something is wrong with one
+  ansible.builtin.assert:
+    that: item.value.problems | length == 0
+    fail_msg: "{{ item.value.problems | map(attribute='what') | join('; ') }}"
+    quiet: true
+  loop: "{{ daemons.users | dict2items }}"
+  loop_control:
+    label: "{{ item.key }}: {{ item.value.state }}"
+
+- name: Read one's own, without root
+  portside.rootless_docker.rootless_docker_info:
+  become: false
 """
 
 RETURN = r"""
 host:
-  description: The programs on disk and the kernel's settings that choices depend on.
+  description: The programs on disk, and what of the kernel and the system choices depend on.
   returned: success
   type: dict
   contains:
@@ -83,6 +111,10 @@ host:
       description: Path of C(pasta).
       type: str
       sample: /usr/bin/pasta
+    pasta_version:
+      description: What it says its version is, or where it says none into a pipe (as on Debian 13) what the package manager says.
+      type: str
+      sample: 0.0~git20250503.587980c-2+deb13u1
     pasta_options:
       description: Which of the options that this collection depends on the binary accepts, found by exit status.
       type: list
@@ -92,11 +124,97 @@ host:
       description: Path of C(slirp4netns).
       type: str
       sample: /usr/bin/slirp4netns
+    slirp4netns_version:
+      description: What it says its version is.
+      type: str
+      sample: 1.2.1
+    newuidmap:
+      description: Path of C(newuidmap).
+      type: str
+      sample: /usr/bin/newuidmap
     ephemeral_ports:
       description: First and last port of the kernel's ephemeral range.
       type: list
       elements: int
       sample: [32768, 60999]
+    unprivileged_port_start:
+      description: The lowest port that a user may bind (C(net.ipv4.ip_unprivileged_port_start)).
+      type: int
+      sample: 1024
+    sysctls:
+      description: The sysctls that decide whether or how a rootless daemon works.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: Its name.
+          type: str
+          sample: user.max_user_namespaces
+        value:
+          description: Its value; null where the kernel has none of that name.
+          type: str
+          sample: "96365"
+        needed:
+          description: What it has to be.
+          type: str
+          sample: 28633 or more
+        why:
+          description: What goes wrong otherwise.
+          type: str
+          sample: user namespaces run out
+        ok:
+          description: Whether it is; null where that depends on more than the value.
+          type: bool
+          sample: true
+    apparmor:
+      description: AppArmor.
+      type: dict
+      contains:
+        enabled:
+          description: Whether the kernel has it switched on.
+          type: bool
+          sample: true
+        restrict_unprivileged_userns:
+          description: Whether only programs with a profile may make user namespaces; null where the kernel has no such switch.
+          type: bool
+          sample: false
+        profiles:
+          description: Files in C(/etc/apparmor.d) that name rootlesskit; not looked for where AppArmor is off.
+          type: list
+          elements: str
+          sample: [/etc/apparmor.d/rootlesskit]
+    cgroup:
+      description: Control groups.
+      type: dict
+      contains:
+        version:
+          description: V(2), or V(1) also where both are mounted.
+          type: int
+          sample: 2
+        controllers:
+          description: Controllers of version 2 that the host has.
+          type: list
+          elements: str
+          sample: [cpuset, cpu, io, memory, pids]
+    networks:
+      description:
+        - The host's routes in the kernel's main table, IPv4 then IPv6, at most 256; link-local ones and those of the loopback
+          interface are left out.
+      type: list
+      elements: dict
+      contains:
+        network:
+          description: Where it leads.
+          type: str
+          sample: 198.51.100.0/24
+        interface:
+          description: Through which interface.
+          type: str
+          sample: eth0
+    ipv6_default_route:
+      description: Whether the host has an IPv6 default route.
+      type: bool
+      sample: false
     configured:
       description: Users that have a folder in C(/etc/rootless-docker).
       type: list
@@ -109,74 +227,611 @@ host:
       description: Which of C(/etc/subuid) and C(/etc/subgid) are not there.
       type: list
       elements: str
+      sample: []
     next_subordinate_id:
       description: The first id behind every range in C(/etc/subuid) and C(/etc/subgid).
       type: int
       sample: 165536
+    problems:
+      description:
+        - What is wrong, the most basic first. C(docs/guide-info.md) has every cause.
+        - Of the host; empty also where no user in this result has a daemon, or should have one.
+      type: list
+      elements: dict
+      contains:
+        cause:
+          description: V(program_missing) or V(sysctl).
+          type: str
+          sample: sysctl
+        what:
+          description: What is wrong, with the name of the object.
+          type: str
+          sample: sysctl user.max_user_namespaces is 0, needed is 28633 or more
+        why:
+          description: The cause, or what follows from it.
+          type: str
+          sample: user namespaces run out, also for the users' containers
+        remedy:
+          description: What to do.
+          type: str
+          sample: role rootless_host, or sysctl.d(5)
 users:
   description: One entry a user, by name.
   returned: success
   type: dict
-  sample: {"alice": {"exists": true, "uid": 1000, "linger": true, "stale": []}}
+  sample: {"alice": {"name": "alice", "exists": true, "uid": 1000, "state": "running", "problems": [], "stale": []}}
   contains:
+    name:
+      description: Name of the user.
+      type: str
+      sample: alice
     exists:
-      description: Whether the account exists. Where it does not, only RV(users.made) is there besides.
+      description:
+        - Whether the account exists. Where it does not, only RV(users.name), RV(users.state), RV(users.folder), RV(users.made) and
+          RV(users.problems) are there besides.
       type: bool
+      sample: true
+    state:
+      description:
+        - V(absent), nothing is there.
+        - V(configured), part of it is there, and no unit that could start the daemon is in force.
+        - V(down), a unit is there, and nothing runs.
+        - V(running), RootlessKit and the Engine answer, and the process that serves the network is there.
+        - V(unusable), something runs, and cannot be used.
+      type: str
+      sample: running
+    problems:
+      description:
+        - What is wrong, the most basic first. C(docs/guide-info.md) has every cause.
+        - Empty when nothing is.
+      type: list
+      elements: dict
+      contains:
+        cause:
+          description:
+            - V(account_missing), V(half_configured), V(unit_shadowed), V(drop_in), V(manager_down), V(manager_silent),
+              V(no_linger), V(daemon_down), V(rootlesskit_not_found), V(rootlesskit_silent), V(engine_silent), V(network_dead),
+              V(stale), V(daemon_reload), V(not_taken_up), V(reload_pending), V(drivers_differ), V(loopback_flag_missing),
+              V(host_loopback), V(ephemeral_range), V(combination), V(collision), V(ipv6_no_route), V(mtu), V(privileged_port),
+              V(subordinate_ids), V(delegation), V(apparmor) or V(out_of_time).
+          type: str
+          sample: daemon_down
+        what:
+          description: What is wrong, with the name of the object.
+          type: str
+          sample: "the daemon does not run: docker.service is inactive (dead)"
+        why:
+          description: The cause, or what follows from it.
+          type: str
+          sample: it was stopped
+        remedy:
+          description: What to do.
+          type: str
+          sample: systemctl --user --machine=alice@ start docker.service
+    incomplete:
+      description: Whether time was up before everything was read.
+      type: bool
+      sample: false
+    folder:
+      description: Whether there is a folder of the user in C(/etc/rootless-docker).
+      type: bool
+      sample: true
     made:
       description: The collection's record of what it made for this user.
       type: dict
+      sample: {"linger": true}
     uid:
       description: Numeric id.
       type: int
+      sample: 1000
     home:
       description: Home.
       type: str
+      sample: /home/alice
     shell:
       description: Login shell.
       type: str
+      sample: /bin/bash
     linger:
       description: Whether the user's manager is started at boot and outlives the last session.
       type: bool
+      sample: true
     manager:
       description: Whether the user's manager and its bus are up.
       type: bool
+      sample: true
+    bus:
+      description: Whether C(/run/user/UID/bus) is there.
+      type: bool
+      sample: true
+    runtime_directory:
+      description: Whether C(/run/user/UID) is there.
+      type: bool
+      sample: true
+    state_directory:
+      description: Whether RootlessKit's C(/run/user/UID/dockerd-rootless) is there.
+      type: bool
+      sample: true
     subuid_count:
-      description: How many subordinate user ids C(/etc/subuid) gives to the user.
+      description: How many subordinate user ids C(/etc/subuid) gives to the user, by name and by number.
       type: int
+      sample: 65536
     subgid_count:
       description: How many subordinate group ids C(/etc/subgid) gives to the user.
       type: int
-    unit:
-      description:
-        - C(docker.service) of the user's manager; C(active) (V(no user manager) where there is none), C(sub), C(main_pid),
-          C(fragment), C(shadows) (paths of a unit or of drop-ins that take effect and are not the collection's) and C(needs_daemon_reload).
+      sample: 65536
+    subordinate_ids:
+      description: The ranges in both files, at most 64 each.
       type: dict
+      contains:
+        uids:
+          description: Of C(/etc/subuid).
+          type: list
+          elements: dict
+          contains:
+            owner:
+              description: Name or number, as the file has it.
+              type: str
+              sample: alice
+            first:
+              description: First id.
+              type: int
+              sample: 100000
+            count:
+              description: How many.
+              type: int
+              sample: 65536
+        gids:
+          description: Of C(/etc/subgid).
+          type: list
+          elements: dict
+          contains:
+            owner:
+              description: Name or number, as the file has it.
+              type: str
+              sample: alice
+            first:
+              description: First id.
+              type: int
+              sample: 100000
+            count:
+              description: How many.
+              type: int
+              sample: 65536
+    cgroup_controllers:
+      description: Controllers of version 2 that reach the user's manager; null where it has no control group.
+      type: list
+      elements: str
+      sample: [cpu, memory, pids]
+    unit:
+      description: C(docker.service) as the user's manager has it.
+      type: dict
+      contains:
+        active:
+          description:
+            - V(active), V(inactive), V(failed), V(activating) and so on; V(no user manager) where there is none, or none that
+              answers.
+          type: str
+          sample: active
+        sub:
+          description: The finer state.
+          type: str
+          sample: running
+        load:
+          description: V(loaded), V(not-found), V(masked), V(bad-setting) and so on.
+          type: str
+          sample: loaded
+        result:
+          description: V(success), or why it failed.
+          type: str
+          sample: success
+        enabled:
+          description: V(enabled), V(disabled), V(masked) and so on.
+          type: str
+          sample: enabled
+        condition:
+          description: Whether its conditions held when it was last started; V(false) also where it never was.
+          type: bool
+          sample: true
+        error:
+          description: Why a manager that is there gave no answer; empty otherwise.
+          type: str
+          sample: ""
+        main_pid:
+          description: Its main process, which is RootlessKit; 0 for none.
+          type: int
+          sample: 883
+        fragment:
+          description: Path of the unit file in force; empty where there is none.
+          type: str
+          sample: /etc/systemd/user/docker.service
+        drop_ins:
+          description: Paths of all drop-ins in force.
+          type: list
+          elements: str
+          sample: []
+        shadows:
+          description:
+            - "Paths of the unit and of drop-ins in force that are not the collection's own: what hides or overrides it. Of a daemon
+              that was made otherwise that is its own unit."
+          type: list
+          elements: str
+          sample: []
+        needs_daemon_reload:
+          description: Whether its files were changed since the manager read them.
+          type: bool
+          sample: false
+        environment:
+          description:
+            - "The variables that decide, as the next start would have them: C(Environment=) lines, then C(/etc/rootless-
+              docker/USER/environment) where the unit reads it."
+            - Names that begin with C(DOCKERD_ROOTLESS_) or C(XDG_), C(DOCKERD), C(DOCKER_HOST), C(DOCKER_INSECURE_NO_IPTABLES_RAW),
+              C(PATH) and C(ROOTLESS_DOCKER_DIGEST).
+          type: dict
+          sample: {"DOCKERD_ROOTLESS_ROOTLESSKIT_NET": "pasta"}
+        environment_files:
+          description:
+            - "Paths of its C(EnvironmentFile=) lines. Others than the collection's are named and not read: the user names them, and
+              root reads no file for a user."
+          type: list
+          elements: str
+          sample: [/etc/rootless-docker/alice/environment]
+        other_variables:
+          description: Names of the other variables. Their values may be secrets, and are not returned.
+          type: list
+          elements: str
+          sample: [HTTPS_PROXY]
     environment:
       description: Text of the user's C(/etc/rootless-docker/USER/environment); null where there is none.
       type: str
     daemon_json:
       description: Text of the user's C(/etc/rootless-docker/USER/daemon.json); null where there is none.
       type: str
+    digest:
+      description:
+        - The mark of everything that needs a restart when it changes, by which the role C(rootless_daemon) decides; null where
+          there is none.
+      type: dict
+      contains:
+        declared:
+          description: As the next start would have it.
+          type: str
+          sample: 8c4199157dee928a6fa55567ef97a386
+        running:
+          description: What runs was started with.
+          type: str
+          sample: 8c4199157dee928a6fa55567ef97a386
     reload_pending:
       description: Whether C(daemon.json) was written after the daemon last took it up.
       type: bool
+      sample: false
     running:
-      description:
-        - What runs. C(variables), those of RootlessKit's environment that decide how it runs, with the digest of what is declared.
-        - C(rootlesskit), C(dockerd) and C(pasta), each with C(pid), C(exe), C(deleted) and C(argv), or null.
-        - C(rootlesskit_version), C(network_driver) and C(port_driver) as RootlessKit's API states them.
-        - C(port_driver) is null under V(implicit), which RootlessKit does not name.
+      description: What runs.
       type: dict
+      contains:
+        variables:
+          description:
+            - The variables of the role C(rootless_daemon) that decide how RootlessKit runs, and the digest, as the running
+              process has them; empty where none runs.
+          type: dict
+          sample: {"DOCKERD_ROOTLESS_ROOTLESSKIT_NET": "pasta"}
+        changed_variables:
+          description: Names of variables in RV(users.unit.environment) of which the running process has another value.
+          type: list
+          elements: str
+          sample: []
+        rootlesskit:
+          description: RootlessKit's parent, the main process of the unit; null where none runs.
+          type: dict
+          contains:
+            pid:
+              description: Its process id.
+              type: int
+              sample: 883
+            exe:
+              description: Path of what it runs; null where only root may see that.
+              type: str
+              sample: /opt/rootlesskit/3.2.0/rootlesskit
+            deleted:
+              description: Whether that path names another file by now, or none; null where that cannot be seen.
+              type: bool
+              sample: false
+            installed:
+              description: What a restart would run, by the unit's C(PATH); null for a pasta that C(--pasta-binary) names.
+              type: str
+              sample: /opt/rootlesskit/3.2.0/rootlesskit
+            version:
+              description: Of what runs; null where that is not known, as of a pasta that was replaced.
+              type: str
+              sample: 3.2.0
+            options:
+              description: For pasta, which of the options that this collection depends on it accepts; null otherwise.
+              type: list
+              elements: str
+              sample: null
+            argv:
+              description: Its arguments, at most 64 of 1000 characters.
+              type: list
+              elements: str
+              sample: [pasta, --mtu=65520]
+            apparmor:
+              description: Its AppArmor profile; null where AppArmor is off.
+              type: str
+              sample: unconfined
+        dockerd:
+          description: The Engine; null where none runs. Fields as in RV(users.running.rootlesskit).
+          type: dict
+        pasta:
+          description: The pasta that serves this RootlessKit; null where none runs. Fields as in RV(users.running.rootlesskit).
+          type: dict
+        slirp4netns:
+          description: The slirp4netns that serves it; null where none runs. Fields as in RV(users.running.rootlesskit).
+          type: dict
+        rootlesskit_version:
+          description: Of the process, as its API states it.
+          type: str
+          sample: 3.2.0
+        network_driver:
+          description: As its API states it.
+          type: str
+          sample: pasta
+        port_driver:
+          description:
+            - The port driver in effect. RootlessKit names neither V(implicit) nor V(none); under pasta what is not V(none) is
+              V(implicit).
+          type: str
+          sample: implicit
+        api:
+          description: RootlessKit's own answer; null where it gave none.
+          type: dict
+          contains:
+            version:
+              description: Its version.
+              type: str
+              sample: 3.2.0
+            api_version:
+              description: Version of its API.
+              type: str
+              sample: 1.1.3
+            network_driver:
+              description: Network driver.
+              type: str
+              sample: pasta
+            port_driver:
+              description: Port driver; null for V(implicit) and V(none).
+              type: str
+              sample: null
+            child_pid:
+              description: Its child, which has the namespaces.
+              type: int
+              sample: 933
+            child_ip:
+              description: IPv4 address in the namespace.
+              type: str
+              sample: 10.0.2.100
+            ipv6:
+              description: V(true) where the network driver has IPv6; null where it has none, and below 3.0.2, which does not say.
+              type: bool
+              sample: null
+            dns:
+              description: Name servers in the namespace.
+              type: list
+              elements: str
+              sample: [10.0.2.3]
+            protocols:
+              description: What the port driver forwards.
+              type: list
+              elements: str
+              sample: []
+        api_error:
+          description: Why it gave none.
+          type: str
+          sample: null
+    engine:
+      description: The Engine's own answer.
+      type: dict
+      contains:
+        version:
+          description: Of the process.
+          type: str
+          sample: 26.1.5+dfsg1
+        api_version:
+          description: Newest version of its API.
+          type: str
+          sample: "1.45"
+        error:
+          description: Why it gave none; null where it did.
+          type: str
+          sample: null
+        reason:
+          description: "The same in one word: V(absent), V(refused), V(denied), V(untrusted), V(timed_out), V(too_large) or V(garbled)."
+          type: str
+          sample: null
+    network:
+      description:
+        - What was asked for (by the arguments of the running RootlessKit, or else by the unit's environment), beside what is in
+          effect.
+      type: dict
+      contains:
+        driver:
+          description: Network driver.
+          type: dict
+          contains:
+            asked:
+              description: What RootlessKit was told; null where it was told nothing, and its launch script or itself chose.
+              type: str
+              sample: pasta
+            in_effect:
+              description: What is; null where that is not known, as of a daemon that is down.
+              type: str
+              sample: pasta
+        port_driver:
+          description: Port driver.
+          type: dict
+          contains:
+            asked:
+              description: What RootlessKit was told; null where it was told nothing, and its launch script or itself chose.
+              type: str
+              sample: implicit
+            in_effect:
+              description: What is; null where that is not known, as of a daemon that is down.
+              type: str
+              sample: implicit
+        mtu:
+          description: MTU; in effect is what pasta or slirp4netns was told.
+          type: dict
+          contains:
+            asked:
+              description: What RootlessKit was told; null where it was told nothing, and its launch script or itself chose.
+              type: int
+              sample: 65520
+            in_effect:
+              description: What is; null where that is not known, as of a daemon that is down.
+              type: int
+              sample: 65520
+        ipv6:
+          description: Whether IPv6 is on.
+          type: dict
+          contains:
+            asked:
+              description: What RootlessKit was told; null where it was told nothing, and its launch script or itself chose.
+              type: bool
+              sample: false
+            in_effect:
+              description: What is; null where that is not known, as of a daemon that is down.
+              type: bool
+              sample: false
+        cidr:
+          description: IPv4 network of the namespace; of a daemon that is down the one that was asked for, or RootlessKit's own default.
+          type: str
+          sample: 10.0.2.0/24
+        child_ip:
+          description: IPv4 address in it.
+          type: str
+          sample: 10.0.2.100
+        dns:
+          description: Name servers in the namespace.
+          type: list
+          elements: str
+          sample: [10.0.2.3]
+        host_loopback:
+          description:
+            - Whether services on the host's own loopback can be reached from inside, as command lines say it.
+            - V(closed); V(open), through the gateway's address; V(mirrored), what listens on the host's 127.0.0.1 is also on the
+              namespace's own (pasta without C(--tcp-ns=none) or C(--udp-ns=none)); V(unknown).
+          type: dict
+          contains:
+            asked:
+              description: What RootlessKit was told; null where it was told nothing, and its launch script or itself chose.
+              type: str
+              sample: closed
+            in_effect:
+              description: What is; null where that is not known, as of a daemon that is down.
+              type: str
+              sample: closed
+        detached_netns:
+          description: Whether the network namespace is detached (C(--detach-netns)).
+          type: dict
+          contains:
+            asked:
+              description: What RootlessKit was told; null where it was told nothing, and its launch script or itself chose.
+              type: bool
+              sample: false
+            in_effect:
+              description: What is; null where that is not known, as of a daemon that is down.
+              type: bool
+              sample: false
+        pasta_binary:
+          description: The pasta that RootlessKit was told to start; null for the one on its PATH.
+          type: str
+          sample: /usr/local/libexec/rootless-docker/pasta
+        collisions:
+          description: Where the namespace's network or one of the Engine's overlaps a network of the host's.
+          type: list
+          elements: dict
+          contains:
+            what:
+              description: V(cidr), or C(docker network NAME).
+              type: str
+              sample: cidr
+            network:
+              description: The daemon's.
+              type: str
+              sample: 10.0.2.0/24
+            host_network:
+              description: The host's.
+              type: str
+              sample: 10.0.2.0/24
+            interface:
+              description: Through which the host reaches it.
+              type: str
+              sample: eth1
+            docker_bridge:
+              description: Whether that is a bridge of a rootful Docker by its name, which is no problem.
+              type: bool
+              sample: false
+    published:
+      description: Published ports of running containers; null where the Engine gave no answer.
+      type: dict
+      contains:
+        count:
+          description: How many.
+          type: int
+          sample: 6
+        ports:
+          description: The first 4000.
+          type: list
+          elements: dict
+          contains:
+            container:
+              description: Name of the container.
+              type: str
+              sample: web
+            host_ip:
+              description: Address on the host; empty for all.
+              type: str
+              sample: 127.0.0.1
+            host_port:
+              description: Port on the host.
+              type: int
+              sample: 8080
+            protocol:
+              description: V(tcp), V(udp) or V(sctp).
+              type: str
+              sample: tcp
+            container_port:
+              description: Port in the container.
+              type: int
+              sample: 80
     stale:
-      description: What runs although something else is installed, and a dead pasta; one sentence each.
+      description:
+        - What runs although something else is installed, and a dead pasta or slirp4netns; one sentence each. The role
+          C(rootless_daemon) restarts for these.
       type: list
       elements: str
+      sample: ["dockerd (pid 1069) runs a file that was replaced since: /usr/sbin/dockerd"]
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _inspect
+from ansible_collections.portside.rootless_docker.plugins.module_utils._arguments import BadArgument, checked_timeout
+
+
+def checked_users(names: list[str]) -> list[str]:
+    """The names, each once.
+
+    :raises BadArgument: when one is no name of an account, or somebody else's without root.
+    """
+    me = os.geteuid()
+    for name in names:
+        if not name or "/" in name or "\0" in name or name in (".", ".."):
+            raise BadArgument(f"users has {name!r}, which is no name of an account")
+        account = _inspect.find_account(name)
+        if account is not None and me not in (0, account.pw_uid):
+            raise BadArgument(f"users has {name}, and this runs as uid {me}: only root can read another user's daemon (become)")
+    return list(dict.fromkeys(names))
 
 
 def main() -> None:
@@ -185,14 +840,26 @@ def main() -> None:
         argument_spec={
             "users": {"type": "list", "elements": "str", "default": []},
             "rootlesskit_directory": {"type": "path", "default": "/opt/rootlesskit"},
+            "timeout": {"type": "float", "default": 5},
         },
         supports_check_mode=True,
     )
-    host = _inspect.inspect_host(module.params["rootlesskit_directory"])
-    users = module.params["users"] or host["configured"]
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        states = list(pool.map(lambda user: _inspect.inspect_user(user, host), users))
-    module.exit_json(changed=False, host=host, users=dict(zip(users, states)))
+    directory = module.params["rootlesskit_directory"]
+    try:
+        users = checked_users(module.params["users"])
+        timeout = checked_timeout(module.params["timeout"])
+        if not os.path.isabs(directory):
+            raise BadArgument(f"rootlesskit_directory is {directory}: it must be an absolute path")
+    except BadArgument as error:
+        module.fail_json(msg=str(error))
+    everybody = not users
+    if everybody and os.geteuid() != 0:
+        users, everybody = [_inspect.own_name()], False
+    try:
+        result = _inspect.inspect(users, everybody, directory, timeout)
+    except TimeoutError as error:
+        module.fail_json(msg=f"timeout: {error}. Nothing was changed")
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

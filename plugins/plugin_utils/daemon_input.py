@@ -21,6 +21,7 @@ USER_DEFAULTS: dict[str, Any] = {
     "mtu": 65520,
     "cidr": "",
     "ipv6": False,
+    "detach_netns": False,
     "host_loopback": False,
     "rootlesskit_flags": [],
     "environment": {},

@@ -121,6 +121,8 @@ def environment(user: dict[str, Any], port_driver: str, wrapper: bool) -> dict[s
         f"{prefix}PORT_DRIVER": port_driver,
         f"{prefix}MTU": str(user["mtu"]),
         f"{prefix}DISABLE_HOST_LOOPBACK": "false" if user["host_loopback"] else "true",
+        # The launch scripts of 29.5 and later detach by themselves, and --net=host is the host's own network then.
+        f"{prefix}DETACH_NETNS": "true" if user["detach_netns"] else "false",
         f"{prefix}FLAGS": " ".join([*flags, *user["rootlesskit_flags"]]),
         **{str(key): str(value) for key, value in user["environment"].items()},
     }

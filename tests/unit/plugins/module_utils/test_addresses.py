@@ -36,9 +36,22 @@ def test_parse_addresses_of_something_else(data):
     assert addresses.parse_addresses(data)[0] == []
 
 
-def test_global_ipv4():
-    known = [addresses.HostAddress(*row) for row in (("127.0.0.1", 254), ("192.0.2.7", 0), ("192.0.2.7", 0), ("2001:db8::7", 0))]
-    assert addresses.global_ipv4(known) == ["192.0.2.7"]
+KNOWN = [
+    addresses.HostAddress(*row)
+    for row in (("127.0.0.1", 254, 8), ("2001:db8::7", 0, 64), ("10.0.2.15", 0, 24), ("10.0.2.15", 0, 24), ("fe80::1", 253, 64))
+]
+
+
+def test_global_addresses():
+    assert addresses.global_addresses(KNOWN) == ["10.0.2.15", "2001:db8::7"]
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [("10.0.2.0/24", ["10.0.2.0/24"]), ("10.0.0.0/8", ["10.0.2.0/24"]), ("10.0.3.0/24", []), ("127.0.0.0/8", []), ("fe80::/10", [])],
+)
+def test_overlapping(network, found):
+    assert addresses.overlapping(network, KNOWN) == found
 
 
 def test_the_kernel_names_the_loopback():

@@ -88,12 +88,29 @@ def test_an_image_of_somebody_else(changes):
 
 
 def test_ports_avoid_busy_ones_and_the_ephemeral_range():
-    ports = canary.pick_ports(50, set(range(20000, 25000)), (28000, 60999), random.Random(1))
-    assert len(set(ports)) == 50 and all(25000 <= port < 28000 for port in ports)
+    free = canary.FreePorts(set(range(20000, 25000)), (28000, 60999), random.Random(1))
+    ports = free.take(50) + free.take(50)
+    assert len(set(ports)) == 100 and all(25000 <= port < 28000 for port in ports)
+    assert 28000 <= free.take_ephemeral() <= 60999
+
+
+def test_an_ephemeral_port_is_none_that_outgoing_connections_get_first():
+    free = canary.FreePorts(set(), (32768, 60999), random.Random(1))
+    assert {free.take_ephemeral() % 2 for _each in range(50)} == {1}
+
+
+def test_an_ephemeral_range_of_one_port():
+    assert canary.FreePorts(set(), (40000, 40000), random.Random(1)).take_ephemeral() == 40000
 
 
 def test_ports_where_everything_is_ephemeral():
-    assert len(canary.pick_ports(5, set(), (1024, 65535), random.Random(1))) == 5
+    assert len(canary.FreePorts(set(), (1024, 65535), random.Random(1)).take(5)) == 5
+
+
+def test_what_is_held_stays_until_its_time_is_over():
+    held = canary.Maker(pid=canary.NOBODY, start=5000, uid=0, boot_id="b007", expires=900)
+    assert not canary.is_stale(held, ROOT, 100, None)
+    assert canary.is_stale(held, ROOT, 901, None)
 
 
 def test_parse_log_takes_standard_output_only():

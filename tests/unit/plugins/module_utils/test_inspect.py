@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-import copy
+import pwd
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _inspect as core
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import Process
+from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import Unit
 
 SUBUID = """\
 alice:100000:65536
@@ -19,6 +22,7 @@ carol:400000
 dave:many:65536
 erin:500000:²
 frank:-5:10
+grace:1:9999999999999999999
 gina:1:2:3
 """
 
@@ -44,7 +48,11 @@ def test_entries_of_another_form_are_skipped(subuid):
     [("alice", 1000, 65546), ("bob", 1001, 65536), ("carol", 1002, 1000), ("dave", 1003, 0), ("100000", 7, 0)],
 )
 def test_count_by_name_and_by_number(subuid, user, uid, count):
-    assert core.subordinate_count(subuid, user, uid) == count
+    assert sum(each["count"] for each in core.subordinate_ranges(subuid, user, uid)) == count
+
+
+def test_ranges_name_their_owner(subuid):
+    assert core.subordinate_ranges(subuid, "carol", 1002) == [{"owner": "1002", "first": 231072, "count": 1000}]
 
 
 @pytest.mark.parametrize(
@@ -68,49 +76,7 @@ def test_next_id_is_behind_every_range(tmp_path, text, following):
 
 def test_undecodable_line_hides_no_other(tmp_path):
     (tmp_path / "subuid").write_bytes(b"\xff\xfe:1:2\nalice:100000:65536\n")
-    assert core.subordinate_count(str(tmp_path / "subuid"), "alice", 1000) == 65536
-
-
-ROOTLESSKIT = "/opt/rootlesskit/3.2.0/rootlesskit"
-HOST = {"rootlesskit": ROOTLESSKIT}
-
-
-def program(pid, exe, deleted=False):
-    return {"pid": pid, "exe": exe, "deleted": deleted, "argv": []}
-
-
-SOUND = {
-    "network_driver": "pasta",
-    "rootlesskit": program(10, ROOTLESSKIT),
-    "dockerd": program(20, "/usr/sbin/dockerd"),
-    "pasta": program(30, "/usr/bin/pasta.avx2"),
-}
-OLD = "/opt/rootlesskit/2.3.6/rootlesskit"
-
-
-@pytest.mark.parametrize(
-    ("title", "differ", "host", "texts"),
-    [
-        ("sound", {}, HOST, []),
-        ("nothing runs", {"network_driver": None, "rootlesskit": None, "dockerd": None, "pasta": None}, HOST, []),
-        ("another driver needs no pasta", {"network_driver": "slirp4netns", "pasta": None}, HOST, []),
-        ("pasta killed", {"pasta": None}, HOST, ["pasta is dead"]),
-        ("rootlesskit switched", {"rootlesskit": program(10, OLD)}, HOST, [f"rootlesskit (pid 10) runs {OLD}, installed is {ROOTLESSKIT}"]),
-        ("rootlesskit not installed", {"rootlesskit": program(10, OLD)}, {"rootlesskit": None}, []),
-        ("path not to be read", {"rootlesskit": program(10, None)}, HOST, []),
-        ("dockerd upgraded", {"dockerd": program(20, "/usr/sbin/dockerd", True)}, HOST,
-         ["dockerd (pid 20) runs a file that was replaced since: /usr/sbin/dockerd"]),
-        ("pasta upgraded", {"pasta": program(30, "/usr/bin/pasta", True)}, HOST, ["pasta (pid 30) runs a file that was replaced since"]),
-        ("rootlesskit's directory removed: told once", {"rootlesskit": program(10, OLD, True)}, HOST,
-         ["rootlesskit (pid 10) runs a file that was replaced since"]),
-        ("two at once", {"dockerd": program(20, "/usr/sbin/dockerd", True), "pasta": None}, HOST, ["dockerd (pid 20)", "pasta is dead"]),
-    ],
-)  # fmt: skip
-def test_stale(title, differ, host, texts):
-    running = {**copy.deepcopy(SOUND), **differ}
-    found = core.stale(running, host)
-    assert len(found) == len(texts), title
-    assert all(text in line for text, line in zip(texts, found)), found
+    assert core.subordinate_ranges(str(tmp_path / "subuid"), "alice", 1000)[0]["count"] == 65536
 
 
 @pytest.fixture
@@ -167,16 +133,75 @@ def test_time_of_writing(configuration):
     assert core.modified(str(configuration)) > 0.0
 
 
+RUN = ("/usr/bin/dockerd-rootless.sh",)
+KIT = ("rootlesskit", "--state-dir=/run/user/1000/x", "--net=pasta", *RUN)
+
+
+def process(pid, ppid, argv=(), state="S"):
+    return Process(pid=pid, ppid=ppid, uid=1000, state=state, start=pid, comm="x", argv=argv)
+
+
 @pytest.mark.parametrize(
-    ("argv", "version"),
+    ("title", "child_pid", "processes", "child"),
     [
-        (["/bin/echo", "Docker version 26.1.5+dfsg1, build a72d7cd"], "26.1.5+dfsg1"),
-        (["/bin/echo", "rootlesskit version 3.2.0"], "3.2.0"),
-        (["/bin/echo", "29.8.0~rc.1"], "29.8.0~rc.1"),
-        (["/bin/echo", "Docker version library-import, build"], None),
-        (["/bin/true"], None),
-        (["/none/program"], None),
+        ("named by the state folder", 11, [process(10, 1, KIT), process(11, 10, KIT)], 11),
+        ("the state folder is gone", None, [process(10, 1, KIT), process(11, 10, ("/proc/self/exe", *KIT[1:]))], 11),
+        ("the state folder names a process that is not the user's", 1, [process(10, 1, KIT), process(11, 10, KIT)], 11),
+        ("only the parent is there", None, [process(10, 1, KIT)], None),
+        ("a RootlessKit of something else", None, [process(10, 1, ("rootlesskit", "--net=pasta", "buildkitd")),
+         process(11, 10, ("rootlesskit", "--net=pasta", "buildkitd"))], None),
+        ("a shell that runs the script", None, [process(10, 1, ("sh", *RUN)), process(11, 10, ("sh", *RUN))], None),
+        ("a zombie", None, [process(10, 1, KIT), process(11, 10, KIT, state="Z")], None),
+        ("nothing", None, [], None),
+    ],
+)  # fmt: skip
+def test_child(title, child_pid, processes, child):
+    assert core.find_child(child_pid, processes) == child, title
+
+
+OURS = ("/etc/rootless-docker/alice/environment",)
+ACTIVE = Unit("active", environment_files=OURS)
+
+
+@pytest.mark.parametrize(
+    ("title", "declared", "runs", "unit", "names"),
+    [
+        ("the same", {"PATH": "/bin"}, {"PATH": "/bin", "HOME": "/"}, ACTIVE, []),
+        ("another value", {"PATH": "/bin"}, {"PATH": "/usr/bin"}, ACTIVE, ["PATH"]),
+        ("a new one", {"DOCKERD_ROOTLESS_ROOTLESSKIT_MTU": "1"}, {"PATH": "/bin"}, ACTIVE, ["DOCKERD_ROOTLESS_ROOTLESSKIT_MTU"]),
+        ("one that decides nothing", {"FOO": "1"}, {"PATH": "/bin"}, ACTIVE, []),
+        ("the digest has a rule of its own", {"ROOTLESS_DOCKER_DIGEST": "1"}, {"PATH": "/bin"}, ACTIVE, []),
+        ("a file that root does not read", {"PATH": "/bin"}, {"PATH": "/"}, Unit("active", environment_files=("/home/alice/env",)), []),
+        ("a unit that does not run", {"PATH": "/bin"}, {"PATH": "/"}, Unit("failed"), []),
     ],
 )
-def test_printed_version(argv, version):
-    assert core.printed_version(argv) == version
+def test_changed_variables(title, declared, runs, unit, names):
+    assert core.changed_variables(declared, runs, unit) == names, title
+
+
+@pytest.mark.parametrize(
+    ("title", "unit", "text", "variables"),
+    [
+        ("the unit alone", Unit("active", load="loaded", environment={"A": "1"}), None, {"A": "1"}),
+        ("the file wins", Unit("active", load="loaded", environment={"A": "1"}, environment_files=OURS),
+         'A="2"', {"A": "2"}),
+        ("a unit that does not name the file", Unit("active", load="loaded", environment={"A": "1"}), 'A="2"', {"A": "1"}),
+        ("no manager to ask", Unit("no user manager"), 'A="2"', {"A": "2"}),
+    ],
+)  # fmt: skip
+def test_declared_variables(title, unit, text, variables):
+    assert core.declared_variables(unit, "alice", text) == variables, title
+
+
+def test_a_name_without_an_account():
+    state = core.blank("no-such-user", None)
+    core.conclude(state, {})
+    assert state == {"name": "no-such-user", "exists": False, "folder": False, "made": {}, "state": "absent", "problems": []}
+
+
+def test_a_user_of_whom_nothing_could_be_read_is_whole():
+    """What is there when time is up has every field, so that rules and roles can read it."""
+    account = pwd.getpwuid(0)
+    state = core.blank(account.pw_name, account)
+    core.conclude(state, core.inspect_host("/none", Deadline(5)))
+    assert [problem["cause"] for problem in state["problems"]][-1] == "out_of_time"

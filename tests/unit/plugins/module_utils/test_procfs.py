@@ -111,8 +111,14 @@ def test_parse_listeners():
     ]
 
 
+def test_parse_udp_listeners():
+    table = TABLE.replace(" 0A ", " 07 ", 1)
+    assert [(x.address, x.port, x.protocol) for x in procfs.parse_listeners(table, "udp")] == [("127.0.0.1", 8080, "udp")]
+
+
 def test_parse_connected_ports():
     assert procfs.parse_connected_ports(TABLE) == {8080}
+    assert procfs.parse_connected_ports(TABLE.replace(" 01 ", " 07 "), "udp") == {8080, 22, 80}
 
 
 def test_own_process_and_listener_are_found():
@@ -121,7 +127,17 @@ def test_own_process_and_listener_are_found():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         listener = next(x for x in procfs.read_listeners() if x.port == port and x.address == "127.0.0.1")
-        assert procfs.socket_owners({listener.inode}) == {listener.inode: [os.getpid()]}
+        assert procfs.socket_owners({listener.inode}) == {listener.inode: os.getpid()}
+        assert procfs.socket_owners({listener.inode}, [os.getpid()], "/nonexistent") == {}
+
+
+def test_owners_that_are_looked_at_first_spare_the_others(tmp_path):
+    for pid, inode in ((7, 70), (8, 80)):
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "fd" / "3").symlink_to(f"socket:[{inode}]")
+        (tmp_path / str(pid) / "fd" / "4").symlink_to("socket:[90]")
+    assert procfs.socket_owners({80, 90}, [8], str(tmp_path)) == {80: 8, 90: 8}
+    assert procfs.socket_owners({70, 80, 91}, [8], str(tmp_path)) == {70: 7, 80: 8}
 
 
 def test_a_process_that_is_gone():

@@ -17,15 +17,19 @@ def test_container_ports():
         entry(),
         entry("all", IP="0.0.0.0", PublicPort=8081),
         entry("all", IP="::", PublicPort=8081),
+        entry("six", IP="::", PublicPort=8082),
         entry("dns", Type="udp", PublicPort=53),
+        entry("phone", Type="sctp", PublicPort=5060),
         {"Names": ["/none"], "Ports": [{"PrivatePort": 80, "Type": "tcp"}]},
     ]
     found, others = published.container_ports(containers)
-    assert [(p.thing, p.host_ip, p.port, p.container_port) for p in found] == [
-        ("web 127.0.0.1:8080->80", "127.0.0.1", 8080, 80),
-        ("all 0.0.0.0:8081->80", "0.0.0.0", 8081, 80),
+    assert [(p.thing, p.host_ip, p.port, p.container_port, p.protocol) for p in found] == [
+        ("web 127.0.0.1:8080->80", "127.0.0.1", 8080, 80, "tcp"),
+        ("all 8081->80", "", 8081, 80, "tcp"),
+        ("six [::]:8082->80", "::", 8082, 80, "tcp"),
+        ("dns 127.0.0.1:53->80", "127.0.0.1", 53, 80, "udp"),
     ]
-    assert others == 2
+    assert others == 1
 
 
 @pytest.mark.parametrize(
@@ -59,21 +63,35 @@ def test_hostile_name_is_shown_escaped_and_cut():
 def test_host_cells_leave_out_what_another_published_port_claims():
     one = published.Published("one", "127.0.0.1", 8080, 80, "one")
     two = published.Published("two", "192.0.2.7", 8080, 80, "two")
-    cells = published.host_cells([one, two], ["127.0.0.1", "192.0.2.7", "192.0.2.9"])
+    udp = published.Published("udp", "127.0.0.1", 8080, 80, "udp", "udp")
+    cells = published.host_cells([one, two, udp], ["127.0.0.1", "192.0.2.7", "192.0.2.9"], False)
     assert [(c.thing, c.address, c.expected) for c in cells] == [
         ("one", "127.0.0.1", "answers"),
+        ("udp", "127.0.0.1", "answers"),
         ("two", "192.0.2.7", "answers"),
+        ("udp", "192.0.2.7", "must_not"),
         ("one", "192.0.2.9", "must_not"),
         ("two", "192.0.2.9", "must_not"),
+        ("udp", "192.0.2.9", "must_not"),
     ]
 
 
+@pytest.mark.parametrize(("ipv6", "expected"), [(True, ["answers", "answers"]), (False, ["answers"])])
+def test_what_is_published_for_ipv6_only_has_to_answer_without_ipv6_too(ipv6, expected):
+    ports = [published.Published("both", "", 8080, 80, "both"), published.Published("six", "::1", 8081, 80, "six")]
+    assert [c.expected for c in published.host_cells(ports, ["::1"], ipv6)] == expected
+
+
+def test_canary_ports_as_a_person_writes_them():
+    things = [published.canary_port(host_ip, chosen, 1001, 11, "udp").thing for host_ip, chosen in published.CANARY_ROWS]
+    assert things == [
+        "127.0.0.1:1001:11", "1001:11", "0.0.0.0:1001:11", "11 (got 1001)", "11, not published", "[::1]:1001:11", "[::]:1001:11",
+    ]  # fmt: skip
+
+
 def test_canary_bindings_have_a_port_only_where_it_is_ours_to_choose():
-    ports = published.canary_ports([1001, 1002, 1003], [11, 12, 13, 14, 15], 0)
-    assert published.canary_bindings(ports) == {
-        "11/tcp": [{"HostIp": "127.0.0.1", "HostPort": "1001"}],
-        "12/tcp": [{"HostIp": "", "HostPort": "1002"}],
-        "13/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1003"}],
-        "14/tcp": [{"HostIp": "", "HostPort": ""}],
+    ports = [published.canary_port(*row, 1001, inside, "udp") for inside, row in enumerate(published.CANARY_ROWS[2:5], 11)]
+    assert published.canary_bindings(ports, {12}) == {
+        "11/udp": [{"HostIp": "0.0.0.0", "HostPort": "1001"}],
+        "12/udp": [{"HostIp": "", "HostPort": ""}],
     }
-    assert (ports[4].host_ip, ports[4].port) == (None, 15)

@@ -25,6 +25,11 @@ DropInPaths=
 NeedDaemonReload=no
 ActiveEnterTimestamp=Mon 2026-11-23 10:15:00.250000 UTC
 ConditionResult=yes
+Result=success
+UnitFileState=enabled
+Environment=PATH=/usr/sbin:/usr/bin "A=x y" "B=\\"1\\" \\$x"
+EnvironmentFiles=/etc/rootless-docker/alice/environment (ignore_errors=no)
+EnvironmentFiles=/home/alice/a (b) (ignore_errors=yes)
 """
 RELOAD = (
     "start_time=[Mon 2026-11-23 10:30:00.750000 UTC] ; stop_time=[Mon 2026-11-23 10:30:00.760000 UTC] ; pid=5678 ; code=exited ; status=0"
@@ -52,18 +57,33 @@ def changed(text=RUNNING, **properties):
 
 def test_running_unit():
     assert core.parse_show(RUNNING, OWN) == core.Unit(
-        active="active", sub="running", main_pid=1234, fragment=OWN, shadows=(), needs_daemon_reload=False, taken_up=STARTED
+        active="active",
+        sub="running",
+        main_pid=1234,
+        fragment=OWN,
+        taken_up=STARTED,
+        load="loaded",
+        result="success",
+        enabled="enabled",
+        condition=True,
+        environment={"PATH": "/usr/sbin:/usr/bin", "A": "x y", "B": '"1" $x'},
+        environment_files=("/etc/rootless-docker/alice/environment", "/home/alice/a (b)"),
     )
 
 
 def test_unit_that_is_not_there():
-    assert core.parse_show(NOT_FOUND, OWN) == core.Unit(active="inactive", sub="dead")
+    assert core.parse_show(NOT_FOUND, OWN) == core.Unit(active="inactive", sub="dead", load="not-found")
 
 
 @pytest.mark.parametrize(
     ("properties", "field", "value"),
     [
         ({"ActiveState": "failed", "SubState": "failed"}, "active", "failed"),
+        ({"ActiveState": "\x1b[2J"}, "active", "\\x1b[2J"),
+        ({"Result": "start-limit-hit"}, "result", "start-limit-hit"),
+        ({"ConditionResult": "no"}, "condition", False),
+        ({"DropInPaths": '"/a b/c.conf" /d.conf'}, "drop_ins", ("/a b/c.conf", "/d.conf")),
+        ({"Environment": "nonsense =x 1A=y"}, "environment", {}),
         ({"NeedDaemonReload": "yes"}, "needs_daemon_reload", True),
         # systemd writes no where the user has no folder in /etc/rootless-docker.
         ({"MainPID": "0"}, "main_pid", 0),

@@ -79,7 +79,8 @@ def test_errors_of_the_list():
 def test_sound_input_has_no_error():
     full = {
         "name": "bob_2-b", "state": "absent", "shell": "/usr/sbin/nologin", "network_driver": "slirp4netns", "port_driver": "builtin",
-        "mtu": 576, "cidr": "10.0.3.0/25", "ipv6": True, "host_loopback": True, "rootlesskit_flags": ["--debug", "--dns=10.0.3.3"],
+        "mtu": 576, "cidr": "10.0.3.0/25", "ipv6": True, "detach_netns": True,
+        "host_loopback": True, "rootlesskit_flags": ["--debug", "--dns=10.0.3.3"],
         "environment": {"HTTPS_PROXY": "http://proxy:3128", "_n": 1}, "daemon_config": {"debug": True},
     }  # fmt: skip
     assert core.input_errors([]) == []

@@ -142,13 +142,21 @@ def test_combinations_known_not_to_work(options, rootlesskit, pasta, engine, tex
 
 
 PREFIX = "DOCKERD_ROOTLESS_ROOTLESSKIT_"
-VARIABLES = {"NET": "pasta", "PORT_DRIVER": "implicit", "MTU": "65520", "DISABLE_HOST_LOOPBACK": "true", "FLAGS": ""}
+VARIABLES = {
+    "NET": "pasta",
+    "PORT_DRIVER": "implicit",
+    "MTU": "65520",
+    "DISABLE_HOST_LOOPBACK": "true",
+    "DETACH_NETNS": "false",
+    "FLAGS": "",
+}
 
 
 @pytest.mark.parametrize(
     ("options", "wrapper", "differ"),
     [
         ({}, False, {}),
+        ({"detach_netns": True}, False, {"DETACH_NETNS": "true"}),
         ({}, True, {"FLAGS": f"--pasta-binary={core.WRAPPER}"}),
         ({"network_driver": "slirp4netns", "mtu": 1500, "host_loopback": True}, False,
          {"NET": "slirp4netns", "MTU": "1500", "DISABLE_HOST_LOOPBACK": "false"}),
