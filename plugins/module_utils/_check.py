@@ -595,7 +595,7 @@ class Check:
         readings: dict[str, Any] = {}
         for begin in range(0, len(rows) if self._agent is not None else 0, BATCH):
             task = {**_container_canary.NO_PROBES, "probes": rows[begin : begin + BATCH], "patience": self._deadline.remaining()}
-            readings.update(self._agent.run_task(task, self._deadline))  # type: ignore[union-attr]
+            readings.update(self._agent.run_task(task, self._deadline))
         return readings
 
     def _list_reachable_services(self) -> None:

@@ -119,13 +119,13 @@ class Conversation:
         self.pid = self._process.pid
         self._read: dict[Any, bytes] = {self._process.stdout: b"", self._process.stderr: b""}
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            os.set_blocking(stream.fileno(), False)  # type: ignore[union-attr]
+            os.set_blocking(stream.fileno(), False)
 
     def say(self, line: bytes, deadline: Deadline) -> None:
         """Send one line. What the program does not take until the deadline is not sent: :meth:`hear` will tell."""
         left = line + b"\n"
         with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdin, selectors.EVENT_WRITE)  # type: ignore[arg-type]
+            selector.register(self._process.stdin, selectors.EVENT_WRITE)
             while left and selector.select(deadline.remaining()) and not deadline.expired():
                 left = _feed(self._process.stdin, left)
 
@@ -154,14 +154,14 @@ class Conversation:
     def _reason(self, otherwise: str) -> str:
         said = self._read[self._process.stderr]
         with contextlib.suppress(OSError):
-            said += os.read(self._process.stderr.fileno(), 65536)  # type: ignore[union-attr]
+            said += os.read(self._process.stderr.fileno(), 65536)
         return said.decode("utf-8", "backslashreplace").strip()[-MAX_ERROR:] or otherwise
 
     def end(self, seconds: float) -> None:
         """Close its standard input, give it some seconds to take its leave, and kill what is left."""
         deadline = Deadline(seconds)
         with contextlib.suppress(OSError):
-            self._process.stdin.close()  # type: ignore[union-attr]
+            self._process.stdin.close()
         while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and not deadline.expired():
             time.sleep(0.005)
         _put_away(self._process)

@@ -28,7 +28,8 @@ class CallbackModule(CallbackBase):
     def __init__(self, *arguments, **options):
         """Open the file."""
         super().__init__(*arguments, **options)
-        self.file = open(os.environ["LAB_CLOCK"], "w", encoding="utf-8", buffering=1)  # noqa: SIM115
+        handle = os.open(os.environ["LAB_CLOCK"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        self.file = os.fdopen(handle, "w", encoding="utf-8", buffering=1)
         self.begun = 0.0
 
     def v2_runner_on_start(self, host, task):
