@@ -233,7 +233,8 @@ class Check:
 
     def _listen(self, sockets: list[socket.socket], address: str) -> int | None:
         """Listen on a free port over TCP and UDP; None where this host has no such address."""
-        for port in self._free.take(5):
+        for _attempt in range(5):
+            port = self._free.take(1)[0]
             pair = []
             try:
                 for protocol in ("tcp", "udp"):
@@ -324,12 +325,8 @@ class Check:
             if canaries is not None:
                 self._read_containers(canaries)
             whole = True
-        except HttpError as error:
-            self._facts.update(engine_error=error.reason, engine_message=str(error))
-            if not self._cells:
-                self._ask_canaries(published)
-        except EngineError as error:
-            self._facts.update(engine_error="garbled", engine_message=str(error))
+        except (HttpError, EngineError) as error:
+            self._facts.update(engine_error=error.reason if isinstance(error, HttpError) else "garbled", engine_message=str(error))
             if not self._cells:
                 self._ask_canaries(published)
         finally:
@@ -535,7 +532,7 @@ class Check:
         ]
         udp = {listener.port for listener in candidates if listener.protocol == UDP}
         if udp:
-            implicit = self._agent is not None and self._facts.get("port_driver") in (None, "implicit")
+            implicit = _namespace_canary.is_implicit(self._facts.get("port_driver"))
             inside = read_listeners(self._agent.pid) if self._agent is not None and implicit else []
             udp &= {listener.port for listener in inside if listener.protocol == UDP}
         ports = udp | {listener.port for listener in candidates if listener.protocol != UDP}
