@@ -9,7 +9,7 @@ ROOTLESSKIT ?= 3.2.0
 SCENARIOS ?= mutations hostile default peer pesto leak defect
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted bench-ports matrix matrix-sample lab-up lab-shell lab-down
+.PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted bench-ports bench-site matrix matrix-sample lab-up lab-shell lab-down
 
 help: ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -59,6 +59,9 @@ matrix-sample: setup ## A few combinations, compared with docs/matrix.md
 
 bench-ports: setup ## Time the check beside loops over wait_for and uri; writes docs/bench-ports.md and .svg (long)
 	@$(RUN) molecule/lab/bench_ports.py
+
+bench-site: setup ## Time site on 1, 4 and 8 hosts, and count its round trips; writes docs/bench-site.md (long)
+	@$(RUN) molecule/lab/bench_site.py
 
 lab-up: setup ## Boot hosts: HOSTS="a b" DISTRIBUTION=trixie ROOTLESSKIT="3.2.0 2.3.6" IPV6=no; prints their inventory file
 	@$(RUN) $(LAB) up --distribution $(DISTRIBUTION) $(ROOTLESSKIT:%=--rootlesskit %) $(if $(filter no,$(IPV6)),--no-ipv6) $(HOSTS)
