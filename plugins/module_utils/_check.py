@@ -10,13 +10,11 @@ import pwd
 import random
 import secrets
 import signal
-import socket
 import threading
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server, _container_canary, _inside, _namespace_canary
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _container_canary, _inside, _namespace_canary
 from ansible_collections.portside.rootless_docker.plugins.module_utils._addresses import host_addresses, overlapping
 from ansible_collections.portside.rootless_docker.plugins.module_utils._ask import (
     BareQuestion,
@@ -58,13 +56,12 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._gather i
     port_holders,
     unit_state,
 )
-from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import Agent, AgentError, is_canary
+from ansible_collections.portside.rootless_docker.plugins.module_utils._host_canary import LOOPBACKS, HostCanary
+from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import Agent, AgentError
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import (
     option_value,
     read_connected_ports,
     read_listeners,
-    read_process,
-    socket_owners,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._published import (
     Published,
@@ -73,15 +70,13 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._publishe
     vantage_of,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._rootlesskit import api_socket
+from ansible_collections.portside.rootless_docker.plugins.module_utils._strangers import MIRROR_SECONDS, Strangers
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
 CANARIES = ("canary", "namespace")
 """Groups of cells that are about canaries."""
-LOOPBACKS = {4: "127.0.0.1", 6: "::1"}
 PATIENCE = 4.0
 """Seconds that a control inside gets to answer."""
-MIRROR_SECONDS = 2.2
-"""Seconds after which a pasta that mirrors listeners between the host and the namespace has done so: two of its scans."""
 CLEANUP_SECONDS = 1.5
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 AGENT_MARGIN = 5.0
@@ -120,12 +115,10 @@ class Found:
     """What a run found, besides its cells and its evidence.
 
     :ivar untested: number of published ports that are neither TCP nor UDP.
-    :ivar nonce: of the canaries that are still up.
-    :ivar run_id: of these.
+    :ivar run_id: of the canaries that are still up.
     """
 
     untested: int = 0
-    nonce: str = ""
     run_id: str = ""
 
 
@@ -176,7 +169,7 @@ class Check:
         self._answered: set[tuple[str, str]] = set()
         self._views: dict[str, _inside.InsideView] = {}
         self._inside_readings: dict[str, dict[str, Any]] = {}
-        self.found = Found(nonce=self._nonce, run_id=secrets.token_hex(6))
+        self.found = Found(run_id=secrets.token_hex(6))
 
     def run(self) -> tuple[list[Cell], Evidence]:
         """Measure. Nothing that can be measured raises: what went wrong is in the evidence."""
@@ -191,7 +184,9 @@ class Check:
             if self._processes.child is not None:
                 busy.update(listener.port for listener in read_listeners(self._processes.child.pid))
             self._free = FreePorts(busy, self._facts.get("ephemeral", (32768, 60999)), random.SystemRandom())
-            self._host_canary(stack)
+            self._host = HostCanary(self._free, self._wanted.addresses, self._nonce, self._deadline.remaining() + 1)
+            self._host_since = self._deadline.elapsed()
+            stack.callback(self._host.stop)
             self._put_up_agent()
             self._measure()
         return self._conclude()
@@ -205,47 +200,6 @@ class Check:
     def _take_down(self) -> None:
         if self._agent is not None:
             self._agent.end()
-
-    # -- on the host -------------------------------------------------------
-
-    def _host_canary(self, stack: contextlib.ExitStack) -> None:
-        """Listeners on the host: on its loopback, for the tries from inside; and for controls, on its IPv6 addresses.
-
-        Not on a port that the kernel chooses: a passt of 2026_05_07 or later leaves out the ephemeral range also when it mirrors the
-        host's listeners into the namespace, so a leak would not show there.
-        """
-        sockets: list[socket.socket] = []
-        self._host_ports: dict[int, int] = {}
-        self._control_ports: dict[str, int] = {}
-        for family, address in LOOPBACKS.items():
-            port = self._listen(sockets, address)
-            if port:
-                self._host_ports[family] = self._control_ports[address] = port
-        for address in self._wanted.addresses:
-            if ":" in address:
-                port = self._listen(sockets, address)
-                if port:
-                    self._control_ports[address] = port
-        server = _canary_server.Server(sockets, self._nonce, self._deadline.remaining() + 1)
-        stack.callback(server.stop)
-        server.start()
-        self._host_since = self._deadline.elapsed()
-
-    def _listen(self, sockets: list[socket.socket], address: str) -> int | None:
-        """Listen on a free port over TCP and UDP; None where this host has no such address."""
-        for _attempt in range(5):
-            port = self._free.take(1)[0]
-            pair = []
-            try:
-                for protocol in ("tcp", "udp"):
-                    pair.append(_canary_server.listen(address, port, protocol))
-            except OSError:
-                for handle in pair:
-                    handle.close()
-                continue
-            sockets += pair
-            return port
-        return None
 
     # -- in RootlessKit's namespace ----------------------------------------
 
@@ -277,7 +231,7 @@ class Check:
 
     def _view(self, vantage: str, control: int, families: frozenset[int]) -> _inside.InsideView:
         view = _inside.InsideView(
-            vantage, self._nonce, control, self._host_ports, families, self._facts.get("gateway"), self._facts.get("ipv6", False)
+            vantage, self._nonce, control, self._host.loopback_ports, families, self._facts.get("gateway"), self._facts.get("ipv6", False)
         )
         self._views[vantage] = view
         return view
@@ -425,7 +379,7 @@ class Check:
     # -- from the host -----------------------------------------------------
 
     def _host_cells(self, published: list[Published]) -> list[Cell]:
-        addresses = [address for address in LOOPBACKS.values() if address in self._control_ports or address == LOOPBACKS[4]]
+        addresses = [address for address in LOOPBACKS.values() if address in self._host.control_ports or address == LOOPBACKS[4]]
         return host_cells(published, addresses + self._wanted.addresses, self._facts.get("ipv6", False))
 
     def _ask_others(self, published: list[Published]) -> None:
@@ -441,7 +395,7 @@ class Check:
         self._other_cells += ask(cells, {index: ExpectationQuestion(each) for index, each in enumerate(wanted)}, self._deadline)
 
     def _ask_canaries(self, published: list[Published]) -> None:
-        controls = [self._control(address, protocol) for address in self._control_ports for protocol in ("tcp", "udp")]
+        controls = self._host.cells()
         cells = self._host_cells(published) + controls
         questions = {i: CanaryQuestion(c, self._nonce, c.container_port) for i, c in enumerate(cells) if c.port}
         seen = ask(cells, questions, self._deadline)
@@ -453,10 +407,6 @@ class Check:
             for c in seen
             if c.expected == ANSWERS and c.verdict == PASS and (c.group in CANARIES or (c.address, c.protocol) not in asked)
         }
-
-    def _control(self, address: str, protocol: str) -> Cell:
-        port = self._control_ports[address]
-        return Cell("control", "control", vantage_of(address), address, port, ANSWERS, None, container_port=port, protocol=protocol)
 
     # -- what the kernel says ----------------------------------------------
 
@@ -495,69 +445,20 @@ class Check:
         return frozenset((c.expected, c.kind, c.address, c.protocol) for c in passed)
 
     def _look_for_unpublished(self, published: list[Published]) -> None:
-        """Listeners of the daemon on the host that no container published: what else is there to be reached."""
         known = {(entry.port, entry.protocol) for entry in published}
-        known.update((port, protocol) for port in {*self._control_ports.values(), *self._own_ports} for protocol in ("tcp", "udp"))
+        known.update((port, protocol) for port in {*self._host.control_ports.values(), *self._own_ports} for protocol in ("tcp", "udp"))
         known.update((cell.port, cell.protocol) for cell in self._cells if cell.group != "expectation")
-        since: dict[tuple[int, str], float] = {}
-        patience = self._deadline.within(2 * MIRROR_SECONDS)
-        while strangers := self._strangers(known):
-            # It may be what a container or another check left: pasta lets go of it within two of its scans. And what a container publishes
-            # by now was perhaps not published when this run began.
-            now: set[tuple[int, str]] = set()
-            with contextlib.suppress(HttpError, EngineError):
-                now = {(entry.port, entry.protocol) for entry in container_ports(self._engine.containers())[0]}
-            strangers = tuple(each for each in strangers if (each.port, each.protocol) not in now)
-            elapsed = self._deadline.elapsed()
-            since = {(each.port, each.protocol): since.get((each.port, each.protocol), elapsed) for each in strangers}
-            stay = [each for each in strangers if elapsed - since[each.port, each.protocol] >= MIRROR_SECONDS]
-            if len(stay) == len(strangers) or patience.expired():
-                # Where the run itself is at its end, those that may still go are in doubt.
-                doubtful = [each for each in strangers if each not in stay] if self._deadline.remaining() < 0.5 else []
-                self._cells += self._ask_strangers(stay) + [_stranger(each, TOO_LATE) for each in doubtful]
-                return
-            time.sleep(0.2)
-            self._listeners = read_listeners()
-
-    def _strangers(self, known: set[tuple[int, str]]) -> tuple[Holder, ...]:
-        """Listeners on the host that are the daemon's and on none of these ports.
-
-        Over UDP a network driver has a socket for each conversation of a container, which looks like a listener. One that publishes has
-        its counterpart in RootlessKit's namespace, and is there under implicit only.
-        """
-        candidates = [
-            listener
-            for listener in self._listeners
-            if listener.uid == self._account.pw_uid and (listener.port, listener.protocol) not in known
-        ]
-        udp = {listener.port for listener in candidates if listener.protocol == UDP}
-        if udp:
-            implicit = _namespace_canary.is_implicit(self._facts.get("port_driver"))
-            inside = read_listeners(self._agent.pid) if self._agent is not None and implicit else []
-            udp &= {listener.port for listener in inside if listener.protocol == UDP}
-        ports = udp | {listener.port for listener in candidates if listener.protocol != UDP}
-        ours = [holder for holder in port_holders(candidates, ports, self._processes, self._account.pw_uid) if holder.ours]
-        accounted = self._accounted_ports({holder.port for holder in ours})
-        return tuple(holder for holder in ours if holder.port not in accounted)
-
-    def _accounted_ports(self, ports: set[int]) -> set[int]:
-        """Those on which a proxy of the Engine listens in RootlessKit's namespace, for a container that comes or goes, or a canary: another
-        check of this daemon may be under way."""
-        if not ports or self._agent is None:
-            return set()
-        inside = {listener.inode: listener.port for listener in read_listeners(self._agent.pid) if listener.port in ports}
-        processes = {inode: read_process(pid) for inode, pid in socket_owners(set(inside)).items()}
-        engine = self._processes.dockerd.pid if self._processes.dockerd is not None else None
-        return {
-            inside[inode]
-            for inode, process in processes.items()
-            if process is not None and (process.ppid == engine or is_canary(process.argv))
-        }
-
-    def _ask_strangers(self, holders: list[Holder]) -> list[Cell]:
-        cells = [_stranger(holder) for holder in holders]
+        strangers = Strangers(
+            account=self._account,
+            engine=self._engine,
+            processes=self._processes,
+            agent_pid=self._agent.pid if self._agent is not None else None,
+            implicit=_namespace_canary.is_implicit(self._facts.get("port_driver")),
+            known=frozenset(known),
+        )
+        cells, doubtful = strangers.wait(self._listeners, self._deadline)
         seen = ask(cells, {index: BareQuestion(cell) for index, cell in enumerate(cells)}, self._deadline)
-        return [replace(cell, control=(cell.address, cell.protocol) in self._answered) for cell in seen]
+        self._cells += [replace(cell, control=(cell.address, cell.protocol) in self._answered) for cell in seen] + doubtful
 
     def _ask_from_namespace(self) -> None:
         """What is expected in RootlessKit's namespace."""
@@ -601,7 +502,7 @@ class Check:
         if not leaks or self._agent is None:
             return
         ours = self._processes.pids
-        mine = set(self._control_ports.values())
+        mine = set(self._host.control_ports.values())
         on_loopback = [
             listener
             for listener in self._listeners
@@ -655,26 +556,6 @@ BATCH = 50
 """Probes that the canary in the namespace does at a time: each may bring 4096 bytes."""
 MAX_SERVICES = 500
 """Listeners of the host that are tried from inside when its loopback can be reached there."""
-
-
-TOO_LATE = "seen too late to tell whether it stays; give the check more time"
-
-
-def _stranger(holder: Holder, note: str = "") -> Cell:
-    """A listener that no container published, as a cell that was not tried yet."""
-    address = {"0.0.0.0": LOOPBACKS[4], "::": LOOPBACKS[6]}.get(holder.address, holder.address)
-    return Cell(
-        group="listener",
-        thing=f"{holder.address}:{holder.port} {holder.name}",
-        vantage=vantage_of(address),
-        address=address,
-        port=holder.port,
-        expected=MUST_NOT,
-        outcome=None,
-        host_ip=holder.address,
-        protocol=holder.protocol,
-        note=note,
-    )
 
 
 def expected_cell(expectation: Expectation, vantage: str) -> Cell:

@@ -194,16 +194,6 @@ def list_processes(uids: set[int] | frozenset[int] | None = None, proc: str = PR
     return found
 
 
-def environ_value(pid: int, name: str, proc: str = PROC) -> str | None:
-    """One variable that a process was started with; None when it is not set or may not be read."""
-    raw = read_bytes(f"{proc}/{pid}/environ", 2 * 1024 * 1024)
-    prefix = name.encode() + b"="
-    for entry in (raw or b"").split(b"\0"):
-        if entry.startswith(prefix):
-            return entry[len(prefix) :].decode("utf-8", "backslashreplace")
-    return None
-
-
 def is_pasta_of(process: Process, child: int, parent: int) -> bool:
     """Whether a process is the pasta of this RootlessKit: its last argument is the child's pid, or it joins the child's namespaces.
 
