@@ -280,6 +280,9 @@ def measure(host: hosts.Host, combination: Combination) -> dict:
         [name, address, ask(address, each["port"])] for name, each in record["published"].items() if each["port"] for address in own
     ]
     record["check"] = check(host)
+    running = record["check"]["rootlesskit"]
+    if not str(running).startswith(combination.rootlesskit):
+        raise LabError(f"RootlessKit {running} was running")
     return record
 
 
@@ -308,14 +311,11 @@ def check(host: hosts.Host) -> dict:
 
 
 def disagreements(measured: dict[Combination, dict]) -> list[str]:
-    """Where the check and the matrix's own requests saw different things, or RootlessKit is not the one that was asked for."""
+    """Where the check and the matrix's own requests saw different things."""
     found = []
     for combination, record in measured.items():
         if not record["start"]["active"]:
             continue
-        running = record["check"]["rootlesskit"]
-        if not str(running).startswith(combination.rootlesskit):
-            found.append(f"{combination}: RootlessKit {running} was running")
         found += [f"{combination}: {name}: {value}" for name, value in columns(record, combination.ipv6).items() if " or " in value]
     return found
 
