@@ -41,7 +41,7 @@ def site(hosts: int, users: int) -> Run:
 
 def quiet(hosts: int, users: int) -> Run:
     """A run that finds nothing to do; the median of several by its seconds."""
-    runs = sorted((site(hosts, users) for _ in range(RUNS)), key=lambda run: run.seconds)
+    runs = sorted((site(hosts, users) for _run in range(RUNS)), key=lambda run: run.seconds)
     if any(run.changed for run in runs):
         raise SystemExit(f"a run that was to change nothing changed something:\n{runs[0].output[-6000:]}")
     return runs[RUNS // 2]

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.portside.rootless_docker.plugins.module_utils import (
     _cgroups,
     _environment,
+    _health_state,
     _networks,
     _prerequisites,
     _problems,
@@ -78,6 +79,7 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
     if found["pasta"]:
         readers["pasta_options"] = functools.partial(_programs.pasta_options, found["pasta"], ask)
     readers["apparmor"] = _prerequisites.apparmor
+    readers["health"] = functools.partial(_health_state.read_health, configured_users(), deadline)
     routes = _networks.read_routes()
     low, high = (_procfs.read_text("/proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
     read = run_all(readers, deadline)
@@ -96,6 +98,7 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         "networks": [{"network": str(route.network), "interface": route.interface} for route in routes[:MAX_NETWORKS]],
         "ipv6_default_route": any(route.is_default and route.network.version == 6 for route in routes),
         "configured": configured_users(),
+        "health": read.get("health"),
         "unit_text": text_of(UNIT_FILE),
         "missing_subordinate_files": [path for path in SUBORDINATE_FILES.values() if not os.path.exists(path)],
         "next_subordinate_id": max(next_subordinate_id(path) for path in SUBORDINATE_FILES.values()),

@@ -9,6 +9,7 @@ above it are the system's own. So this is for places that only root can write to
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -33,6 +34,7 @@ class File:
     """One wanted file or symbolic link.
 
     :ivar content: text of a regular file; None for a link, or where absent.
+    :ivar data: bytes of a regular file, instead of C(content). A difference shows their digest.
     :ivar target: what a symbolic link points to.
     :ivar validate: argv of a command that has to accept the content; C(%s) stands for a temporary copy.
     """
@@ -43,6 +45,7 @@ class File:
     mode: int = 0o644
     present: bool = True
     validate: tuple[str, ...] = ()
+    data: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ class Plan:
     foreign: list[str] = field(default_factory=list)
 
 
-def state_of(path: str) -> dict[str, Any]:
-    """What is at a path: its kind, owner, mode, and content or target."""
+def state_of(path: str, binary: bool = False) -> dict[str, Any]:
+    """What is at a path: its kind, owner, mode, and target, or content, of which with C(binary) the digest."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -91,6 +94,9 @@ def state_of(path: str) -> dict[str, Any]:
     state["mode"] = f"{stat.S_IMODE(found.st_mode):04o}"
     if stat.S_ISDIR(found.st_mode):
         return {**state, "state": "directory"}
+    if stat.S_ISREG(found.st_mode) and binary:
+        with open(path, "rb") as handle:
+            return {**state, "state": "file", "sha256": hashlib.sha256(handle.read()).hexdigest()}
     if stat.S_ISREG(found.st_mode):
         # Line ends as they are: those of another system are a difference.
         with open(path, encoding="utf-8", errors="backslashreplace", newline="") as handle:
@@ -107,7 +113,8 @@ def wanted_state(wanted: File | Directory) -> dict[str, Any]:
         return {"state": "directory", "owner": owner, "mode": f"{wanted.mode:04o}"}
     if wanted.target is not None:
         return {"state": "link", "owner": owner, "target": wanted.target}
-    return {"state": "file", "owner": owner, "mode": f"{wanted.mode:04o}", "content": wanted.content}
+    content = {"content": wanted.content} if wanted.data is None else {"sha256": hashlib.sha256(wanted.data).hexdigest()}
+    return {"state": "file", "owner": owner, "mode": f"{wanted.mode:04o}", **content}
 
 
 def make_plan(files: list[File], directories: list[Directory], remove_foreign: bool = False) -> Plan:
@@ -129,7 +136,8 @@ def make_plan(files: list[File], directories: list[Directory], remove_foreign: b
     present = [wanted for wanted in [*directories, *files] if wanted.present]
     absent = [wanted for wanted in [*files, *directories] if not wanted.present]
     for wanted in [*present, *removals, *absent]:
-        before, after = state_of(wanted.path), wanted_state(wanted)
+        before = state_of(wanted.path, binary=isinstance(wanted, File) and wanted.data is not None)
+        after = wanted_state(wanted)
         if before == after:
             continue
         if before["state"] == "directory" and after["state"] not in ("directory", "absent"):
@@ -171,7 +179,7 @@ def apply(plan: Plan) -> None:
             elif isinstance(wanted, Directory):
                 _directory(wanted, change.before["state"])
             else:
-                _file(wanted, change.before)
+                _file(wanted, change)
     finally:
         os.umask(umask)
 
@@ -194,8 +202,9 @@ def _directory(wanted: Directory, state: str) -> None:
     os.chown(wanted.path, os.geteuid(), os.getegid())
 
 
-def _file(wanted: File, before: dict[str, Any]) -> None:
-    if wanted.target is None and before["state"] == "file" and before["content"] == wanted.content:
+def _file(wanted: File, change: Change) -> None:
+    same = all(change.before.get(key) == change.after.get(key) for key in ("state", "content", "sha256"))
+    if wanted.target is None and same:
         # The same text keeps its time: who compares times takes a new one for a new text.
         os.chmod(wanted.path, wanted.mode)
         os.chown(wanted.path, os.geteuid(), os.getegid())
@@ -209,8 +218,8 @@ def _file(wanted: File, before: dict[str, Any]) -> None:
         if wanted.target is not None:
             os.symlink(wanted.target, copy)
         else:
-            with open(copy, "x", encoding="utf-8") as handle:
-                handle.write(wanted.content or "")
+            with open(copy, "xb") as handle:
+                handle.write((wanted.content or "").encode() if wanted.data is None else wanted.data)
                 handle.flush()
                 os.fsync(handle.fileno())
             os.chmod(copy, wanted.mode)

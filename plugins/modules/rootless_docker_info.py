@@ -220,6 +220,61 @@ host:
       type: list
       elements: str
       sample: [alice]
+    health:
+      description: The health timer of the role C(rootless_daemon); null where it was not read in time.
+      type: dict
+      contains:
+        program:
+          description: What the timer runs; null where it is not there.
+          type: dict
+          contains:
+            sha256:
+              description: Digest of the file.
+              type: str
+              sample: 3eddcb6e1177fdd41f6d43e64ce59672fc0b990195ed011423b78ad43d9b88b3
+            mode:
+              description: Octal mode.
+              type: str
+              sample: "0644"
+            owner:
+              description: User and group, as numbers.
+              type: str
+              sample: "0:0"
+        service:
+          description: Text of C(/etc/systemd/system/rootless-docker-health@.service); null where there is none.
+          type: str
+        timer:
+          description: Text of C(/etc/systemd/system/rootless-docker-health@.timer); null where there is none.
+          type: str
+        textfile_directory:
+          description: Where that service writes metrics; null for nowhere.
+          type: str
+          sample: /var/lib/prometheus/node-exporter
+        timers:
+          description: One entry for each user that has a timer or a folder in C(/etc/rootless-docker).
+          type: list
+          elements: dict
+          contains:
+            user:
+              description: Name of the user.
+              type: str
+              sample: alice
+            linked:
+              description: Whether it starts at boot.
+              type: bool
+              sample: true
+            active:
+              description: V(active), V(inactive) and so on; V(unknown) where systemd gave no answer.
+              type: str
+              sample: active
+            load:
+              description: V(loaded), V(not-found), V(masked) and so on.
+              type: str
+              sample: loaded
+            needs_daemon_reload:
+              description: Whether its files were changed since systemd read them.
+              type: bool
+              sample: false
     unit_text:
       description: Text of C(/etc/systemd/user/docker.service); null where there is none.
       type: str

@@ -39,7 +39,11 @@ options:
       content:
         description:
           - Text of a regular file.
-          - Exactly one of O(files[].content) and O(files[].target) is needed where O(files[].state=present).
+          - Exactly one of O(files[].content), O(files[].content_base64) and O(files[].target) is needed where O(files[].state=present).
+        type: str
+      content_base64:
+        description:
+          - Bytes of a regular file that is no text, in Base64. A difference shows their digests.
         type: str
       target:
         description:
@@ -137,6 +141,8 @@ foreign:
   sample: [/etc/rootless-docker/alice/notes.txt]
 """
 
+import base64
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_files as core
 
@@ -163,9 +169,14 @@ def parse_file(option: dict) -> core.File:
     path, present = option["path"], option["state"] == "present"
     if not path.startswith("/"):
         raise core.FilesError(f"files: {path!r} is no absolute path")
-    if present and (option["content"] is None) == (option["target"] is None):
-        raise core.FilesError(f"files: {path} needs exactly one of content and target")
-    return core.File(path, option["content"], option["target"], parse_mode(option["mode"]), present, tuple(option["validate"]))
+    given = [name for name in ("content", "content_base64", "target") if option[name] is not None]
+    if present and len(given) != 1:
+        raise core.FilesError(f"files: {path} needs exactly one of content, content_base64 and target")
+    try:
+        data = None if option["content_base64"] is None else base64.b64decode(option["content_base64"], validate=True)
+    except ValueError as error:
+        raise core.FilesError(f"files: content_base64 of {path} is no Base64 ({error})") from error
+    return core.File(path, option["content"], option["target"], parse_mode(option["mode"]), present, tuple(option["validate"]), data)
 
 
 def parse_directory(option: dict) -> core.Directory:
@@ -190,6 +201,7 @@ def main() -> None:
                 "options": {
                     "path": {"type": "path", "required": True},
                     "content": {"type": "str"},
+                    "content_base64": {"type": "str"},
                     "target": {"type": "str"},
                     "mode": {"type": "str", "default": "0644"},
                     "state": state,

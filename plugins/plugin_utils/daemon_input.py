@@ -28,6 +28,9 @@ USER_DEFAULTS: dict[str, Any] = {
     "daemon_config": {},
 }
 
+# Options that, left out, follow a variable of the role.
+OPTIONAL: dict[str, type] = {"health": bool}
+
 STATES = ("present", "absent")
 PORT_DRIVERS = {"pasta": ("auto", "implicit", "pesto"), "slirp4netns": ("auto", "builtin", "slirp4netns")}
 
@@ -57,17 +60,19 @@ def input_errors(users: list[dict[str, Any]]) -> list[str]:
 def user_errors(user: dict[str, Any]) -> list[str]:
     """What is wrong with one user's options."""
     errors = []
-    unknown = sorted(set(user) - set(USER_DEFAULTS) - {"name"})
+    known = ["name", *USER_DEFAULTS, *OPTIONAL]
+    unknown = sorted(set(user) - set(known))
     if unknown:
-        errors.append(f"unknown option {', '.join(unknown)}; known are name, {', '.join(USER_DEFAULTS)}")
+        errors.append(f"unknown option {', '.join(unknown)}; known are {', '.join(known)}")
     if not isinstance(user.get("name"), str) or not NAME.fullmatch(user["name"]):
         errors.append(f"name {user.get('name')!r} is no user name")
     if user.get("name") == "root":
         errors.append("root cannot have a rootless daemon; name an unprivileged user")
+    types = {**{option: type(default) for option, default in USER_DEFAULTS.items()}, **OPTIONAL}
     mistyped = [
-        f"{option} {user[option]!r} is no {type(default).__name__}"
-        for option, default in USER_DEFAULTS.items()
-        if not isinstance(user[option], type(default))
+        f"{option} {user[option]!r} is no {kind.__name__}"
+        for option, kind in types.items()
+        if option in user and not isinstance(user[option], kind)
     ]
     if mistyped:
         return errors + mistyped

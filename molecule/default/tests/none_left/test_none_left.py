@@ -15,6 +15,10 @@ def test_nothing_is_left(host):
         "/etc/systemd/user/default.target.wants/docker.service",
         "/etc/profile.d/rootless-docker.sh",
         "/usr/local/libexec/rootless-docker/pasta",
+        "/usr/local/libexec/rootless-docker/health.pyz",
+        "/etc/systemd/system/rootless-docker-health@.service",
+        "/etc/systemd/system/rootless-docker-health@.timer",
+        f"/etc/systemd/system/timers.target.wants/rootless-docker-health@{USER}.timer",
         f"/var/lib/systemd/linger/{USER}",
     ):
         assert not host.file(path).exists, path

@@ -310,3 +310,16 @@ def test_diff_shows_state_and_content(place):
     assert shown["before"] == f"# owner={owner} mode=0644 state=file\nold\n"
     assert len(shown["after"]) < core.MAX_SHOWN + 100
     assert shown["before_header"] == shown["after_header"] == str(path)
+
+
+def test_bytes_are_written_as_they_are_and_compared_by_digest(tmp_path):
+    path = tmp_path / "program"
+    path.write_text("old")
+    wanted = core.File(str(path), data=b"\x00\xff\r\n")
+    plan = run(wanted)
+    assert path.read_bytes() == b"\x00\xff\r\n"
+    assert "sha256=" in core.diff(plan)[0]["before"] and "old" not in core.diff(plan)[0]["before"]
+    path.chmod(0o666)
+    before = path.stat().st_mtime_ns
+    assert paths(run(wanted)) == [str(path)]
+    assert path.stat().st_mtime_ns == before

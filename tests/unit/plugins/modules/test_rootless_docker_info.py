@@ -12,7 +12,14 @@ import re
 
 import pytest
 import yaml
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _engine_state, _inspect, _networks, _problems, _programs
+from ansible_collections.portside.rootless_docker.plugins.module_utils import (
+    _engine_state,
+    _health_state,
+    _inspect,
+    _networks,
+    _problems,
+    _programs,
+)
 from ansible_collections.portside.rootless_docker.plugins.module_utils._arguments import BadArgument
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import Process
@@ -42,6 +49,9 @@ def documented(path):
         ("host", {*HOST, "problems"}),
         ("host/sysctls", HOST["sysctls"][0]),
         ("host/apparmor", HOST["apparmor"]),
+        ("host/health", HOST["health"]),
+        ("host/health/program", _health_state.program_state(__file__)),
+        ("host/health/timers", _health_state.parse_timers(["alice"], [], None)[0]),
         ("host/cgroup", HOST["cgroup"]),
         ("host/problems", {"cause", *_problems.Problem._fields}),
         ("users", {*USER, "state", "problems"}),

@@ -14,8 +14,11 @@ def test_defaults_are_those_of_the_argument_spec():
     spec = Path(__file__).parents[4] / "roles" / "rootless_daemon" / "meta" / "argument_specs.yml"
     options = yaml.safe_load(spec.read_text())["argument_specs"]["main"]["options"]["rootless_daemon_users"]["options"]
     assert options.pop("name")["required"] is True
-    assert {name: option["default"] for name, option in options.items()} == core.USER_DEFAULTS
     names = {"str": str, "int": int, "bool": bool, "list": list, "dict": dict}
+    optional = {name: options.pop(name) for name in core.OPTIONAL}
+    assert all("default" not in option for option in optional.values())
+    assert {name: names[option["type"]] for name, option in optional.items()} == core.OPTIONAL
+    assert {name: option["default"] for name, option in options.items()} == core.USER_DEFAULTS
     assert {name: names[option["type"]] for name, option in options.items()} == {k: type(v) for k, v in core.USER_DEFAULTS.items()}
     assert options["state"]["choices"] == list(core.STATES)
     assert options["network_driver"]["choices"] == list(core.PORT_DRIVERS)
@@ -26,6 +29,7 @@ def test_defaults_are_those_of_the_argument_spec():
     ("options", "error"),
     [
         ({"drivers": "pasta"}, "unknown option drivers; known are name, state"),
+        ({"health": "off"}, "health 'off' is no bool"),
         ({"name": None}, "name None is no user name"),
         ({"name": ""}, "name '' is no user name"),
         ({"name": "../etc"}, "name '../etc' is no user name"),
