@@ -46,7 +46,8 @@ _value:
   description:
     - C(errors), combinations that are known not to work here, each with its reason and remedy; nothing may be done then.
     - C(left_out), users who cannot be served while the others are, and why; C(notes), what is worth knowing.
-    - C(accounts), C(subordinate_ids), C(packages), C(stop), C(directories), C(files) and C(start), what each task has to do.
+    - C(packages), C(preparations), C(accounts), C(subordinate_ids), C(stop), C(directories), C(files) and C(start), what each task
+      has to do.
     - C(reasons), one line for each unit that is touched, and C(resolved), the port driver of each user.
   type: dict
 """

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -12,6 +13,7 @@ import pwd
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils import (
+    _account_facts,
     _cgroups,
     _environment,
     _health_state,
@@ -21,6 +23,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils import (
     _procfs,
     _programs,
     _rootlesskit,
+    _subid,
     _unit,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
@@ -33,6 +36,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._network_
 from ansible_collections.portside.rootless_docker.plugins.module_utils._parallel import run_all
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import DaemonProcesses, Process
 from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_dir import RUNTIME_ROOT
+from ansible_collections.portside.rootless_docker.plugins.module_utils._subid_source import SourceError, host_source
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
 CONFIGURATION = "/etc/rootless-docker"
@@ -44,14 +48,13 @@ VARIABLES = (
     "DOCKERD_ROOTLESS_ROOTLESSKIT_DISABLE_HOST_LOOPBACK", "DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS",
     "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS", "ROOTLESS_DOCKER_DIGEST",
 )  # fmt: skip
-# SUB_UID_MIN of login.defs as distributions ship it.
-FIRST_SUBORDINATE_ID = 100000
-SUBORDINATE_FILES = {"uids": "/etc/subuid", "gids": "/etc/subgid"}
 # The kernel cuts the name of a process after 15 characters: the second is docker-rootlesskit.
 DAEMON_NAMES = ("rootlesskit", "docker-rootless", "dockerd")
 LAUNCH_SCRIPT = "dockerd-rootless.sh"
+DATA_ROOT = ("path", "exists", "home_exists", "folder", "read_only", "free_bytes", "free_files", "owner_is_user", "writable")
+NEW_HOMES = ("folder", "read_only", "free_bytes", "free_files")
+HOMES_SECONDS = 1.0
 MAX_USERS = 1000
-MAX_RANGES = 64
 MAX_NETWORKS = 256
 MAX_ARGUMENTS = 200
 STEP = 0.4
@@ -80,6 +83,8 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         readers["pasta_options"] = functools.partial(_programs.pasta_options, found["pasta"], ask)
     readers["apparmor"] = _prerequisites.apparmor
     readers["health"] = functools.partial(_health_state.read_health, configured_users(), deadline)
+    # Where homes lie on a network file system whose server is gone, who asks of them waits for ever.
+    homes = run_all({"new_homes": _account_facts.new_homes}, deadline.within(HOMES_SECONDS))
     routes = _networks.read_routes()
     low, high = (_procfs.read_text("/proc/sys/net/ipv4/ip_local_port_range") or "32768 60999").split()
     read = run_all(readers, deadline)
@@ -100,8 +105,9 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         "configured": configured_users(),
         "health": read.get("health"),
         "unit_text": text_of(UNIT_FILE),
-        "missing_subordinate_files": [path for path in SUBORDINATE_FILES.values() if not os.path.exists(path)],
-        "next_subordinate_id": max(next_subordinate_id(path) for path in SUBORDINATE_FILES.values()),
+        "missing_subordinate_files": [path for path in _subid.FILES.values() if not os.path.exists(path)],
+        "subordinate_source": host_source(),
+        "new_homes": homes.get("new_homes", dict.fromkeys(NEW_HOMES)),
     }
 
 
@@ -111,29 +117,6 @@ def configured_users() -> list[str]:
         return sorted(entry.name for entry in os.scandir(CONFIGURATION) if entry.is_dir())
     except FileNotFoundError:
         return []
-
-
-def subordinate_entries(path: str) -> list[tuple[str, int, int]]:
-    """Owner, first id and count of each line of a file such as /etc/subuid; lines of another form are skipped."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            parts = [line.strip().split(":") for line in handle]
-    except OSError:
-        return []
-    numbers = [(entry[0], _procfs.whole_number(entry[1]), _procfs.whole_number(entry[2])) for entry in parts if len(entry) == 3]
-    return [(owner, first, count) for owner, first, count in numbers if first is not None and count is not None]
-
-
-def next_subordinate_id(path: str) -> int:
-    """The first id behind every range of a file: a new range there overlaps none."""
-    return max([FIRST_SUBORDINATE_ID] + [first + count for _owner, first, count in subordinate_entries(path)])
-
-
-def subordinate_ranges(path: str, user: str, uid: int) -> list[dict[str, Any]]:
-    """The ranges that a file gives to a user, by name and by number."""
-    return [
-        {"owner": owner, "first": first, "count": count} for owner, first, count in subordinate_entries(path) if owner in (user, str(uid))
-    ]
 
 
 def modified(path: str) -> float:
@@ -232,7 +215,7 @@ def own_name() -> str:
         return str(os.geteuid())
 
 
-def blank(user: str, account: pwd.struct_passwd | None) -> dict[str, Any]:
+def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.SubordinateFiles) -> dict[str, Any]:
     """A user of whom nothing is read yet. Readers put values in place of these, so that what was read is there when time is up."""
     state: dict[str, Any] = {
         "name": user,
@@ -243,7 +226,6 @@ def blank(user: str, account: pwd.struct_passwd | None) -> dict[str, Any]:
     if account is None:
         return state
     uid = account.pw_uid
-    ranges = {kind: subordinate_ranges(path, user, uid) for kind, path in SUBORDINATE_FILES.items()}
     return {
         **state,
         "uid": uid,
@@ -254,9 +236,8 @@ def blank(user: str, account: pwd.struct_passwd | None) -> dict[str, Any]:
         "bus": os.path.exists(f"{RUNTIME_ROOT}/{uid}/bus"),
         "runtime_directory": os.path.isdir(f"{RUNTIME_ROOT}/{uid}"),
         "state_directory": os.path.lexists(f"{RUNTIME_ROOT}/{uid}/{_rootlesskit.STATE_DIR}"),
-        "subuid_count": sum(each["count"] for each in ranges["uids"]),
-        "subgid_count": sum(each["count"] for each in ranges["gids"]),
-        "subordinate_ids": {kind: found[:MAX_RANGES] for kind, found in ranges.items()},
+        **_account_facts.subordinate_facts(files, user, uid),
+        "data_root": dict.fromkeys(DATA_ROOT),
         "cgroup_controllers": _cgroups.user_controllers(uid),
         "environment": own_file(user, "environment"),
         "daemon_json": own_file(user, "daemon.json"),
@@ -331,8 +312,13 @@ def find_child(child_pid: int | None, processes: list[Process]) -> int | None:
     return next((process.pid for process in kits if process.ppid in by_pid and is_rootlesskit(by_pid[process.ppid])), None)
 
 
-def inspect_user(state: dict[str, Any], account: pwd.struct_passwd, processes: list[Process], deadline: Deadline) -> None:
-    """Read one user's unit, processes and sockets into a C(blank) of theirs."""
+def inspect_user(
+    state: dict[str, Any], account: pwd.struct_passwd, processes: list[Process], deadline: Deadline, data_root: str | None = None
+) -> None:
+    """Read one user's unit, processes and sockets into a C(blank) of theirs.
+
+    :param data_root: where the data will be, if that is not to be read of the configuration that is there.
+    """
     user, uid, limit = account.pw_name, account.pw_uid, deadline.remaining() * STEP
     unit = _unit.read_unit(uid, account.pw_gid, UNIT_FILE, deadline.within(limit))
     variables = declared_variables(unit, user, state["environment"])
@@ -382,6 +368,12 @@ def inspect_user(state: dict[str, Any], account: pwd.struct_passwd, processes: l
     owned.update({f"docker network {name}": subnets for name, subnets in networks.items()})
     state["network"]["collisions"] = _networks.collisions(owned, _networks.read_routes())
     ask_running(running["pasta"], _programs.asker(deadline, uid, account.pw_gid))
+    if host_source() != "files":
+        with contextlib.suppress(SourceError):
+            state.update(_account_facts.subordinate_facts_of_source(user, deadline.within(limit)))
+    # Last: a network file system whose server is gone keeps whoever asks.
+    path = data_root or _account_facts.data_root_path(account.pw_dir, state["daemon_json"], variables)
+    state["data_root"] = _account_facts.data_root_facts(path, account)
     state["incomplete"] = False
 
 
@@ -447,32 +439,39 @@ def conclude(state: dict[str, Any], host: dict[str, Any]) -> None:
     state["problems"] = _problems.user_problems(state, host)
 
 
-def inspect_users(users: list[str], deadline: Deadline) -> dict[str, dict[str, Any]]:
+def inspect_users(users: list[str], deadline: Deadline, data_roots: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """What C(inspect_user) reads of each user, and what it has read until the deadline."""
     accounts = {user: find_account(user) for user in users}
-    states = {user: blank(user, account) for user, account in accounts.items()}
+    files = _account_facts.read_files(_subid.FILES, _account_facts.DATABASES)
+    states = {user: blank(user, account, files) for user, account in accounts.items()}
     there = {user: account for user, account in accounts.items() if account is not None}
     mine: dict[int, list[Process]] = {account.pw_uid: [] for account in there.values()}
     for process in _procfs.list_processes(set(mine)) if mine else []:
         mine[process.uid].append(process)
     run_all(
-        {user: functools.partial(inspect_user, states[user], account, mine[account.pw_uid], deadline) for user, account in there.items()},
+        {
+            user: functools.partial(inspect_user, states[user], account, mine[account.pw_uid], deadline, (data_roots or {}).get(user))
+            for user, account in there.items()
+        },
         deadline,
     )
     return {user: dict(state) for user, state in states.items()}
 
 
-def inspect(users: list[str], everybody: bool, rootlesskit_directory: str, seconds: float) -> dict[str, Any]:
+def inspect(
+    users: list[str], everybody: bool, rootlesskit_directory: str, seconds: float, data_roots: dict[str, str] | None = None
+) -> dict[str, Any]:
     """The host, and the users named, or with C(everybody) those besides who have a daemon.
 
     :param seconds: for everything.
+    :param data_roots: by user, where their data will be.
     :returns: C(host) and C(users).
     :raises TimeoutError: the time was not enough for the host itself.
     """
     deadline = Deadline(seconds)
 
     def read_users() -> dict[str, dict[str, Any]]:
-        return inspect_users(sorted({*users, *users_with_a_daemon()}) if everybody else users, deadline)
+        return inspect_users(sorted({*users, *users_with_a_daemon()}) if everybody else users, deadline, data_roots)
 
     read = run_all({"host": functools.partial(inspect_host, rootlesskit_directory, deadline), "users": read_users}, deadline)
     if len(read) < 2:

@@ -441,7 +441,19 @@ def _subordinate(u: State, _h: State) -> Iterator[Problem]:
         yield Problem(
             f"too few subordinate ids: {', '.join(few)}, needed are {SUBORDINATE_IDS}",
             "without any the daemon does not start, with few images cannot be unpacked",
-            "role rootless_daemon, or usermod --add-subuids and --add-subgids",
+            "role rootless_daemon, module subid, or usermod --add-subuids and --add-subgids",
+        )
+
+
+def _overlap(u: State, _h: State) -> Iterator[Problem]:
+    for each in u["subordinate_overlaps"]:
+        first, last = each["first"], each["first"] + each["count"] - 1
+        kind = "uids" if each["file"] == "/etc/subuid" else "gids"
+        yield Problem(
+            f"subordinate ids {first}-{last} that {each['file']} gives to {u['name']} are also those of {each['whose']}",
+            "what runs with such an id in a container may read and change the other's files and processes",
+            f"take them away from one of the two (module subid, or usermod --del-sub{kind} {first}-{last}) while its daemon is "
+            "stopped; files in its data that belong to these ids are lost to it, so its images have to be pulled again",
         )
 
 
@@ -503,6 +515,7 @@ RULES: tuple[tuple[str, Callable[[State, State], Iterator[Problem]]], ...] = (
     ("mtu", _mtu),
     ("privileged_port", _privileged),
     ("subordinate_ids", _subordinate),
+    ("subordinate_overlap", _overlap),
     ("delegation", _delegation),
     ("apparmor", _apparmor),
     ("out_of_time", _cut_off),

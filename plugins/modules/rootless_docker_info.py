@@ -45,6 +45,12 @@ options:
         in the system's directories.
     type: path
     default: /opt/rootlesskit
+  data_roots:
+    description:
+      - Absolute paths, by user, at which data will be kept; RV(users.data_root) is then of these. Users that are not in it, and an empty
+        path, stand for what the user's configuration says.
+    type: dict
+    default: {}
   timeout:
     description:
       - Seconds for everything, between 1 and 600. A socket that hangs gets at most 0.4 of it, so that it does not keep the module from
@@ -283,10 +289,30 @@ host:
       type: list
       elements: str
       sample: []
-    next_subordinate_id:
-      description: The first id behind every range in C(/etc/subuid) and C(/etc/subgid).
-      type: int
-      sample: 165536
+    new_homes:
+      description: Where C(useradd) makes homes. Null where that was not read.
+      type: dict
+      contains:
+        folder:
+          description: The folder that C(/etc/default/useradd) names, or C(/home).
+          type: str
+          sample: /home
+        read_only:
+          description: Whether its file system is mounted read-only.
+          type: bool
+          sample: false
+        free_bytes:
+          description: Bytes that users may still fill.
+          type: int
+          sample: 21474836480
+        free_files:
+          description: Files that users may still make; null where the file system has no limit.
+          type: int
+          sample: 1310720
+    subordinate_source:
+      description: V(files), or where else C(/etc/nsswitch.conf) says that subordinate ids come from.
+      type: str
+      sample: files
     problems:
       description:
         - What is wrong, the most basic first. C(docs/guide-info.md) has every cause.
@@ -348,7 +374,7 @@ users:
               V(no_linger), V(daemon_down), V(rootlesskit_not_found), V(rootlesskit_silent), V(engine_silent), V(network_dead),
               V(stale), V(daemon_reload), V(not_taken_up), V(reload_pending), V(drivers_differ), V(loopback_flag_missing),
               V(host_loopback), V(ephemeral_range), V(combination), V(collision), V(ipv6_no_route), V(mtu), V(privileged_port),
-              V(subordinate_ids), V(delegation), V(apparmor) or V(out_of_time).
+              V(subordinate_ids), V(subordinate_overlap), V(delegation), V(apparmor) or V(out_of_time).
           type: str
           sample: daemon_down
         what:
@@ -408,11 +434,13 @@ users:
       type: bool
       sample: true
     subuid_count:
-      description: How many subordinate user ids C(/etc/subuid) gives to the user, by name and by number.
+      description:
+        - How many subordinate user ids C(/etc/subuid), or RV(host.subordinate_source), gives to the user, by name and by number; one
+          that is there twice counts once.
       type: int
       sample: 65536
     subgid_count:
-      description: How many subordinate group ids C(/etc/subgid) gives to the user.
+      description: How many subordinate group ids C(/etc/subgid), or RV(host.subordinate_source), gives to the user.
       type: int
       sample: 65536
     subordinate_ids:
@@ -453,6 +481,71 @@ users:
               description: How many.
               type: int
               sample: 65536
+    subordinate_overlaps:
+      description:
+        - Ids of the files that are somebody else's too, at most 16 ranges. Of real accounts and groups, those in C(/etc/passwd) and
+          C(/etc/group) are looked at.
+      type: list
+      elements: dict
+      contains:
+        file:
+          description: In which file.
+          type: str
+          sample: /etc/subuid
+        first:
+          description: First id.
+          type: int
+          sample: 100000
+        count:
+          description: How many.
+          type: int
+          sample: 65536
+        whose:
+          description: The other owner as the file has it, or C(uid NAME) or C(gid NAME) for a real one.
+          type: str
+          sample: bob
+    data_root:
+      description:
+        - Where the daemon keeps images, containers and volumes, and whether it can. Null where that was not read.
+      type: dict
+      contains:
+        path:
+          description:
+            - As in O(data_roots), or as C(daemon.json) in C(/etc/rootless-docker) has it, or in the folder that C(XDG_DATA_HOME) names.
+          type: str
+          sample: /home/alice/.local/share/docker
+        exists:
+          description: Whether it is there.
+          type: bool
+          sample: true
+        home_exists:
+          description: Whether the home is there.
+          type: bool
+          sample: true
+        folder:
+          description: The deepest folder on the way that is there, of which the other fields are. The daemon makes the rest.
+          type: str
+          sample: /home/alice/.local/share/docker
+        read_only:
+          description: Whether its file system is mounted read-only.
+          type: bool
+          sample: false
+        free_bytes:
+          description: Bytes that users may still fill; a quota is not seen.
+          type: int
+          sample: 21474836480
+        free_files:
+          description: Files that users may still make; null where the file system has no limit.
+          type: int
+          sample: 1310720
+        owner_is_user:
+          description: Whether the folder belongs to the user.
+          type: bool
+          sample: true
+        writable:
+          description: Whether its mode lets the user, or a group, or everybody write.
+          type: bool
+          sample: true
     cgroup_controllers:
       description: Controllers of version 2 that reach the user's manager; null where it has no control group.
       type: list
@@ -889,12 +982,24 @@ def checked_users(names: list[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def checked_data_roots(given: dict) -> dict[str, str]:
+    """The paths that are there.
+
+    :raises BadArgument: one is not absolute.
+    """
+    for user, path in given.items():
+        if path and not os.path.isabs(str(path)):
+            raise BadArgument(f"data_roots has {path!r} for {user}: it must be an absolute path")
+    return {str(user): str(path) for user, path in given.items() if path}
+
+
 def main() -> None:
     """Speak Ansible."""
     module = AnsibleModule(
         argument_spec={
             "users": {"type": "list", "elements": "str", "default": []},
             "rootlesskit_directory": {"type": "path", "default": "/opt/rootlesskit"},
+            "data_roots": {"type": "dict", "default": {}},
             "timeout": {"type": "float", "default": 5},
         },
         supports_check_mode=True,
@@ -905,13 +1010,14 @@ def main() -> None:
         timeout = checked_timeout(module.params["timeout"])
         if not os.path.isabs(directory):
             raise BadArgument(f"rootlesskit_directory is {directory}: it must be an absolute path")
+        data_roots = checked_data_roots(module.params["data_roots"])
     except BadArgument as error:
         module.fail_json(msg=str(error))
     everybody = not users
     if everybody and os.geteuid() != 0:
         users, everybody = [_inspect.own_name()], False
     try:
-        result = _inspect.inspect(users, everybody, directory, timeout)
+        result = _inspect.inspect(users, everybody, directory, timeout, data_roots)
     except TimeoutError as error:
         module.fail_json(msg=f"timeout: {error}. Nothing was changed")
     module.exit_json(changed=False, **result)

@@ -13,6 +13,12 @@ import json
 import re
 from typing import Any
 
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
+    account_obstacle,
+    data_obstacle,
+    overlap_notes,
+    too_few,
+)
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST, complete
 
 CONFIGURATION = "/etc/rootless-docker"
@@ -20,7 +26,6 @@ WRAPPER = "/usr/local/libexec/rootless-docker/pasta"
 UNIT = "/etc/systemd/user/docker.service"
 ENABLED = "/etc/systemd/user/default.target.wants/docker.service"
 SHELL_SNIPPET = "/etc/profile.d/rootless-docker.sh"
-SUBORDINATE_IDS = 65536
 # The first line of every file of the role, which tells it from somebody else's.
 HEAD = "# Written by Ansible, role portside.rootless_docker.rootless_daemon."
 
@@ -196,13 +201,13 @@ def make_plan(
     :param check_mode: programs that another role would have installed may be missing then.
     :param replace_unit: whether a unit at our path that is not ours may be replaced.
     :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
-        Lists for the tasks: C(accounts), C(subordinate_ids), C(subordinate_files), C(packages), C(stop), C(directories), C(files),
+        Lists for the tasks: C(accounts), C(subordinate_ids), C(preparations), C(packages), C(stop), C(directories), C(files),
         C(start).
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
     """
     host = info["host"]
     plan: dict[str, Any] = {
-        "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "subordinate_files": [],
+        "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "preparations": [],
         "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {}, "directories": [], "files": [],
     }  # fmt: skip
     declared = [complete(user) for user in users]
@@ -229,8 +234,9 @@ def make_plan(
         plan_user(plan, user, port_driver, wrapper, info, texts)
     for name in absent:
         plan_removal(plan, name, info["users"].get(name, {}))
-    if plan["accounts"] or plan["subordinate_ids"]:
-        plan["subordinate_files"] = [{"path": path, "content": ""} for path in host["missing_subordinate_files"]]
+    if plan["accounts"]:
+        # Without these files useradd gives no subordinate ids.
+        plan["preparations"] += [{"path": path, "content": ""} for path in host["missing_subordinate_files"]]
     plan_common(plan, host, set(present), set(absent), texts, wrapper_wanted)
     return plan
 
@@ -247,7 +253,10 @@ def obstacle(user: dict[str, Any], state: dict[str, Any]) -> str:
             "`systemctl --user disable --now docker.service`, remove that file, and run again"
         )
     if not state["exists"] and not user["create"]:
-        return "there is no such account, and its option create is false. Remedy: see whether the directory service answers (getent passwd)"
+        return (
+            "there is no such account, and its option create is false. Remedy: see whether the directory service answers "
+            f"(getent passwd {user['name']})"
+        )
     return ""
 
 
@@ -257,29 +266,34 @@ def plan_user(
     """One user that should have a daemon."""
     name, host = user["name"], info["host"]
     state = info["users"].get(name, {"exists": False, "made": {}})
-    reason = obstacle(user, state)
-    if reason:
-        plan["left_out"].append(f"{name} was left out: {reason}")
-        return
-    plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in state.get("unit", {}).get("shadows", [])]
-    if not state["exists"]:
-        plan["accounts"].append({"name": name, "shell": user["shell"]})
-    elif min(state["subuid_count"], state["subgid_count"]) < SUBORDINATE_IDS:
-        first = host["next_subordinate_id"] + len(plan["subordinate_ids"]) * SUBORDINATE_IDS
-        plan["subordinate_ids"].append({"name": name, "range": f"{first}-{first + SUBORDINATE_IDS - 1}"})
-    if user["network_driver"] == "slirp4netns" and not host["slirp4netns"]:
-        plan["packages"] = ["slirp4netns"]
-
     variables = environment(user, port_driver, wrapper)
     mark = digest(variables, user["daemon_config"], texts["unit"], texts["wrapper"] if wrapper else "")
     config = render_json(user["daemon_config"])
-    linger = state.get("linger", False)
-    record = {"linger": bool(state["made"].get("linger", not linger))}
     variables = {**variables, DIGEST: mark}
     environment_text = f"{HEAD}\n# Every user of the host can read it.\n" + "".join(
         f"{key}={quoted(value)}\n" for key, value in variables.items()
     )
+    action, because = unit_action(variables, environment_text, config, state)
+    reason = obstacle(user, state) or account_obstacle(state, host) or (data_obstacle(state) if action in ("start", "restart") else "")
+    if reason:
+        plan["left_out"].append(f"{name} was left out: {reason}")
+        return
+    plan["notes"] += [f"{name}: {text}" for text in overlap_notes(state)]
+    plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in state.get("unit", {}).get("shadows", [])]
     folder = f"{CONFIGURATION}/{name}"
+    record = state["made"]
+    if not state["exists"]:
+        plan["accounts"].append({"name": name, "shell": user["shell"]})
+        # Known before it is made: a run that is cut off in between must not forget whose account it is.
+        record = {**record, "account": True}
+        plan["preparations"].append({"path": f"{folder}/made.json", "content": render_json(record)})
+    if not state["exists"] or too_few(state):
+        plan["subordinate_ids"].append({"user": name, "record": f"{folder}/made.json"})
+    if user["network_driver"] == "slirp4netns" and not host["slirp4netns"]:
+        plan["packages"] = ["slirp4netns"]
+
+    linger = state.get("linger", False)
+    record = {**record, "linger": bool(record.get("linger", not linger))}
     validate = [host["dockerd"], "--validate", "--config-file=%s"] if host["dockerd"] else []
     plan["directories"].append({"path": folder, "exclusive": True})
     plan["files"] += [
@@ -287,11 +301,10 @@ def plan_user(
         {"path": f"{folder}/daemon.json", "content": config, "validate": validate},
         {"path": f"{folder}/made.json", "content": render_json(record)},
     ]
-    action, reason = unit_action(variables, environment_text, config, state)
     if action != "none" or not linger:
         plan["start"].append({"user": name, "action": action, **({} if linger else {"linger": True})})
     if action != "none":
-        plan["reasons"].append(f"{name}: {action}, because {reason}" + CONSEQUENCE.get(action, ""))
+        plan["reasons"].append(f"{name}: {action}, because {because}" + CONSEQUENCE.get(action, ""))
 
 
 CONSEQUENCE = {"restart": ". A restart of RootlessKit stops all containers of the user"}

@@ -6,77 +6,13 @@ from __future__ import annotations
 import pwd
 
 import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _account_facts
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _inspect as core
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import Process
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import Unit
 
-SUBUID = """\
-alice:100000:65536
-bob:165536:65536
-1002:231072:1000
-alice:300000:10
-
-# a comment
-carol:400000
-dave:many:65536
-erin:500000:²
-frank:-5:10
-grace:1:9999999999999999999
-gina:1:2:3
-"""
-
-
-@pytest.fixture
-def subuid(tmp_path):
-    path = tmp_path / "subuid"
-    path.write_text(SUBUID)
-    return str(path)
-
-
-def test_entries_of_another_form_are_skipped(subuid):
-    assert core.subordinate_entries(subuid) == [
-        ("alice", 100000, 65536),
-        ("bob", 165536, 65536),
-        ("1002", 231072, 1000),
-        ("alice", 300000, 10),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("user", "uid", "count"),
-    [("alice", 1000, 65546), ("bob", 1001, 65536), ("carol", 1002, 1000), ("dave", 1003, 0), ("100000", 7, 0)],
-)
-def test_count_by_name_and_by_number(subuid, user, uid, count):
-    assert sum(each["count"] for each in core.subordinate_ranges(subuid, user, uid)) == count
-
-
-def test_ranges_name_their_owner(subuid):
-    assert core.subordinate_ranges(subuid, "carol", 1002) == [{"owner": "1002", "first": 231072, "count": 1000}]
-
-
-@pytest.mark.parametrize(
-    ("text", "following"),
-    [
-        (SUBUID, 300010),
-        ("", 100000),
-        ("alice:100000:65536\n", 165536),
-        # The last line is not the highest range, and a range below the first id leaves that free.
-        ("alice:900000:10\nbob:100000:65536\n", 900010),
-        ("alice:1000:10\n", 100000),
-        (None, 100000),
-    ],
-)
-def test_next_id_is_behind_every_range(tmp_path, text, following):
-    path = tmp_path / "subuid"
-    if text is not None:
-        path.write_text(text)
-    assert core.next_subordinate_id(str(path)) == following
-
-
-def test_undecodable_line_hides_no_other(tmp_path):
-    (tmp_path / "subuid").write_bytes(b"\xff\xfe:1:2\nalice:100000:65536\n")
-    assert core.subordinate_ranges(str(tmp_path / "subuid"), "alice", 1000)[0]["count"] == 65536
+NO_FILES = _account_facts.SubordinateFiles({"uid": [], "gid": []}, {"uid": {}, "gid": {}})
 
 
 @pytest.fixture
@@ -194,7 +130,7 @@ def test_declared_variables(title, unit, text, variables):
 
 
 def test_a_name_without_an_account():
-    state = core.blank("no-such-user", None)
+    state = core.blank("no-such-user", None, NO_FILES)
     core.conclude(state, {})
     assert state == {"name": "no-such-user", "exists": False, "folder": False, "made": {}, "state": "absent", "problems": []}
 
@@ -202,6 +138,6 @@ def test_a_name_without_an_account():
 def test_a_user_of_whom_nothing_could_be_read_is_whole():
     """What is there when time is up has every field, so that rules and roles can read it."""
     account = pwd.getpwuid(0)
-    state = core.blank(account.pw_name, account)
+    state = core.blank(account.pw_name, account, NO_FILES)
     core.conclude(state, core.inspect_host("/none", Deadline(5)))
     assert [problem["cause"] for problem in state["problems"]][-1] == "out_of_time"

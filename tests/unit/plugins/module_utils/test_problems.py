@@ -56,6 +56,7 @@ SOUND = {
     "state_directory": True,
     "subuid_count": 65536,
     "subgid_count": 65536,
+    "subordinate_overlaps": [],
     "cgroup_controllers": ["cpu", "memory", "pids"],
     "environment": "",
     "unit": {
@@ -202,6 +203,8 @@ WRONG = [
     ("privileged_port", {"published": {"count": 2, "ports": [{"host_port": 443}, {"host_port": 80}]}}, {},
      ["below 1024: 80, 443", "ip_unprivileged_port_start=80"]),
     ("subordinate_ids", {"subgid_count": 100}, {}, ["100 in /etc/subgid", "65536"]),
+    ("subordinate_overlap", {"subordinate_overlaps": [{"file": "/etc/subgid", "first": 100000, "count": 10, "whose": "bob"}]}, {},
+     ["100000-100009 that /etc/subgid gives to alice are also those of bob", "--del-subgids 100000-100009"]),
     ("delegation", {"cgroup_controllers": ["pids"]}, {}, ["cpu, memory", "user@1000.service"]),
     ("apparmor", STOPPED, RESTRICTED, ["/opt/rootlesskit/3.2.0/rootlesskit", "userns"]),
     ("out_of_time", {"incomplete": True}, {}, ["timeout"]),

@@ -13,12 +13,14 @@ import re
 import pytest
 import yaml
 from ansible_collections.portside.rootless_docker.plugins.module_utils import (
+    _account_facts,
     _engine_state,
     _health_state,
     _inspect,
     _networks,
     _problems,
     _programs,
+    _subid,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._arguments import BadArgument
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
@@ -29,7 +31,11 @@ from ansible_collections.portside.rootless_docker.plugins.modules import rootles
 DOCUMENTED = yaml.safe_load(module.RETURN)
 ME = pwd.getpwuid(os.geteuid())
 HOST = _inspect.inspect_host("/none", Deadline(5))
-USER = _inspect.blank(ME.pw_name, ME)
+FILES = _account_facts.SubordinateFiles(
+    {"uid": [_subid.Entry(0, ME.pw_name, _subid.Range(100000, 2)), _subid.Entry(1, "ghost", _subid.Range(100000, 1))], "gid": []},
+    {"uid": {}, "gid": {}},
+)
+USER = _inspect.blank(ME.pw_name, ME, FILES)
 ROUTE = _networks.Route(_networks.parse_network("10.0.2.0/24"), "eth1")
 PORTS = [{"Names": ["/a"], "Ports": [{"IP": "", "PrivatePort": 80, "PublicPort": 80, "Type": "tcp"}]}]
 PROGRAM = _programs.program(Process(pid=7, ppid=1, uid=0, state="S", start=1, comm="x"))
@@ -52,6 +58,8 @@ def documented(path):
         ("host/health", HOST["health"]),
         ("host/health/program", _health_state.program_state(__file__)),
         ("host/health/timers", _health_state.parse_timers(["alice"], [], None)[0]),
+        ("host/new_homes", HOST["new_homes"]),
+        ("host/new_homes", _inspect.NEW_HOMES),
         ("host/cgroup", HOST["cgroup"]),
         ("host/problems", {"cause", *_problems.Problem._fields}),
         ("users", {*USER, "state", "problems"}),
@@ -68,6 +76,10 @@ def documented(path):
         ("users/published", _engine_state.published_ports(PORTS)),
         ("users/published/ports", _engine_state.published_ports(PORTS)["ports"][0]),
         ("users/subordinate_ids", USER["subordinate_ids"]),
+        ("users/subordinate_ids/uids", USER["subordinate_ids"]["uids"][0]),
+        ("users/subordinate_overlaps", USER["subordinate_overlaps"][0]),
+        ("users/data_root", _account_facts.data_root_facts("/nowhere/at/all", ME)),
+        ("users/data_root", USER["data_root"]),
     ],
 )
 def test_documented_fields_are_those_that_are_returned(path, fields):

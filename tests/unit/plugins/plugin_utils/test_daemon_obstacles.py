@@ -14,7 +14,7 @@ HOST = {
     "dockerd": "/usr/sbin/dockerd", "dockerd_version": "26.1.5", "launch_script": "/usr/bin/dockerd-rootless.sh",
     "rootlesskit": "/opt/rootlesskit/3.2.0/rootlesskit", "rootlesskit_version": "3.2.0", "pasta": "/usr/bin/pasta",
     "pasta_options": ["--host-lo-to-ns-lo"], "slirp4netns": None, "ephemeral_ports": [32768, 60999], "configured": [],
-    "next_subordinate_id": 231072, "unit_text": None, "missing_subordinate_files": [],
+    "unit_text": None, "missing_subordinate_files": [],
 }  # fmt: skip
 TEXTS = {"unit": f"{core.HEAD}\n[Unit]\n", "wrapper": "", "shell": ""}
 STATE = {
@@ -72,7 +72,87 @@ def test_only_our_unit_goes_with_the_last_user(text, removed):
     assert {"path": core.ENABLED, "state": "absent"} in result["files"]
 
 
-def test_files_of_subordinate_ids_are_made_only_where_they_are_needed():
+def test_files_of_subordinate_ids_are_made_only_for_new_accounts():
     host = {"missing_subordinate_files": ["/etc/subuid"]}
-    assert plan([{"name": "alice"}], host=host, states={"alice": STATE})["subordinate_files"] == []
-    assert plan([{"name": "alice"}], host=host)["subordinate_files"] == [{"path": "/etc/subuid", "content": ""}]
+    assert plan([{"name": "alice"}], host=host, states={"alice": {**STATE, "subuid_count": 0}})["preparations"] == []
+    assert {"path": "/etc/subuid", "content": ""} in plan([{"name": "alice"}], host=host)["preparations"]
+
+
+ROOT = {
+    "path": "/home/alice/.local/share/docker", "exists": False, "home_exists": True, "folder": "/home/alice", "read_only": False,
+    "free_bytes": 2**30, "free_files": None, "owner_is_user": True, "writable": True,
+}  # fmt: skip
+RUNNING = {"active": "active", "fragment": core.UNIT, "shadows": []}
+
+
+@pytest.mark.parametrize(
+    ("differ", "says"),
+    [
+        ({}, []),
+        (dict.fromkeys(ROOT), []),
+        ({"free_bytes": 4 * 1024 * 1024, "free_files": 64}, []),
+        ({"owner_is_user": False}, []),
+        ({"home_exists": False}, ["its home /home/alice does not exist", "mkhomedir_helper alice"]),
+        ({"read_only": True}, ["/home/alice/.local/share/docker lies on", "read-only", "findmnt --target /home/alice"]),
+        ({"free_bytes": 4 * 1024 * 1024 - 1}, ["full file system: 4194303 bytes are free", "df /home/alice"]),
+        ({"free_files": 3}, ["3 more files", "df --inodes"]),
+        ({"owner_is_user": False, "writable": False}, ["lies in /home/alice, where the user may not write", "chown"]),
+    ],
+)
+def test_a_user_without_a_place_for_data_is_left_out(differ, says):
+    state = {**STATE, "name": "alice", "home": "/home/alice", "data_root": {**ROOT, **differ}, "subuid_count": 0}
+    result = plan([{"name": "alice"}, {"name": "bob"}], states={"alice": state, "bob": STATE})
+    assert started(result) == (["bob"] if says else ["alice", "bob"])
+    assert len(result["left_out"]) == bool(says)
+    assert all(text in result["left_out"][0] and "Remedy: " in result["left_out"][0] for text in says)
+    touched = [*(entry["user"] for entry in result["subordinate_ids"]), *(file["path"] for file in result["files"])]
+    assert any("alice" in text for text in touched) is not bool(says), "nothing is changed for a user who is left out"
+
+
+def test_a_full_disk_is_no_obstacle_for_what_runs_and_stays():
+    full = {**STATE, "name": "alice", "home": "/home/alice", "data_root": {**ROOT, "free_bytes": 0}, "linger": True}
+    new = plan([{"name": "alice"}], states={"alice": {**full, "data_root": ROOT}})
+    files = {file["path"].rpartition("/")[2]: file.get("content") for file in new["files"] if "/alice/" in file["path"]}
+    variables = dict(line.split("=", 1) for line in files["environment"].splitlines() if not line.startswith("#"))
+    runs = {
+        **full, "unit": RUNNING, "environment": files["environment"], "daemon_json": files["daemon.json"],
+        "running": {"rootlesskit": {"pid": 1}, "variables": {name: value.strip('"') for name, value in variables.items()}},
+    }  # fmt: skip
+    result = plan([{"name": "alice"}], states={"alice": runs})
+    assert (result["left_out"], result["start"]) == ([], [])
+    stale = plan([{"name": "alice"}], states={"alice": {**runs, "stale": ["dockerd was replaced"]}})
+    assert (len(stale["left_out"]), stale["start"]) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("homes", "says"),
+    [
+        ({"folder": "/srv/homes", "read_only": False, "free_bytes": 2**30, "free_files": None}, []),
+        ({"folder": None, "read_only": None, "free_bytes": None, "free_files": None}, []),
+        ({"folder": "/srv/homes", "read_only": None, "free_bytes": None, "free_files": None}, []),
+        ({"folder": "/srv/homes", "read_only": True, "free_bytes": 0, "free_files": 0}, ["/srv/homes", "read-only", "findmnt"]),
+        ({"folder": "/srv/homes", "read_only": False, "free_bytes": 0, "free_files": 0}, ["/srv/homes", "full", "df /srv/homes"]),
+    ],
+)
+def test_an_account_for_whose_home_there_is_no_room_is_not_made(homes, says):
+    result = plan([{"name": "alice"}, {"name": "bob"}], host={"new_homes": homes}, states={"bob": STATE})
+    assert (len(result["left_out"]), len(result["accounts"])) == ((1, 0) if says else (0, 1))
+    assert all(text in result["left_out"][0] for text in says)
+    assert started(result) == (["bob"] if says else ["alice", "bob"])
+    assert bool(result["preparations"]) is not bool(says)
+
+
+def test_another_source_of_subordinate_ids_that_gives_too_few():
+    state = {**STATE, "name": "alice", "subgid_count": 5}
+    result = plan([{"name": "alice"}], host={"subordinate_source": "sss"}, states={"alice": state})
+    (text,) = result["left_out"]
+    assert all(part in text for part in ("sss", "65536 uids and 5 gids", "getsubids alice", "Remedy: "))
+    assert (result["subordinate_ids"], started(result)) == ([], [])
+
+
+def test_overlapping_subordinate_ids_are_named():
+    problem = {"cause": "subordinate_overlap", "what": "ids are also bob's", "why": "bad", "remedy": "mend"}
+    state = {**STATE, "problems": [problem, {**problem, "cause": "mtu"}]}
+    result = plan([{"name": "alice"}], states={"alice": state})
+    assert result["notes"] == ["alice: ids are also bob's; bad. Remedy: mend"]
+    assert started(result) == ["alice"]

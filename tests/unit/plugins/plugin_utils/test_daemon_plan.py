@@ -22,17 +22,16 @@ HOST = {
     "slirp4netns": None,
     "ephemeral_ports": [32768, 60999],
     "configured": [],
-    "next_subordinate_id": 231072,
     "unit_text": None,
     "missing_subordinate_files": [],
 }
 BARE = {
-    **dict.fromkeys(HOST), "pasta_options": [], "ephemeral_ports": [32768, 60999], "configured": [], "next_subordinate_id": 100000,
+    **dict.fromkeys(HOST), "pasta_options": [], "ephemeral_ports": [32768, 60999], "configured": [],
     "missing_subordinate_files": [],
 }  # fmt: skip
 TEXTS = {"unit": f"{core.HEAD}\n[Unit]\n", "wrapper": "#!/bin/sh\n", "shell": "export DOCKER_HOST\n"}
 SHARED = [core.UNIT, core.ENABLED, core.SHELL_SNIPPET, core.WRAPPER]
-TO_DO = ("errors", "accounts", "subordinate_ids", "packages", "stop", "start", "reasons")
+TO_DO = ("errors", "preparations", "accounts", "subordinate_ids", "packages", "stop", "start", "reasons")
 FRESH = {
     "exists": True, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {}, "stale": [], "reload_pending": False,
     "unit": {"active": "no user manager", "fragment": "", "shadows": []}, "environment": None, "daemon_json": None,
@@ -247,7 +246,9 @@ def test_slirp4netns_needs_no_pasta():
 def test_first_run():
     result = plan([user(daemon_config={"debug": True})])
     assert to_do(result) == {
+        "preparations": [{"path": "/etc/rootless-docker/alice/made.json", "content": '{\n  "account": true\n}\n'}],
         "accounts": [{"name": "alice", "shell": "/bin/bash"}],
+        "subordinate_ids": [{"user": "alice", "record": "/etc/rootless-docker/alice/made.json"}],
         "start": [{"user": "alice", "action": "start", "linger": True}],
         "reasons": ["alice: start, because it is new"],
     }
@@ -255,7 +256,7 @@ def test_first_run():
     assert result["directories"] == [{"path": core.CONFIGURATION, "state": "present"}, {"path": folder, "exclusive": True}]
     assert [file["path"] for file in result["files"]][:3] == [f"{folder}/{name}" for name in ("environment", "daemon.json", "made.json")]
     assert result["files"][1]["validate"] == ["/usr/sbin/dockerd", "--validate", "--config-file=%s"]
-    assert content(result, f"{folder}/made.json") == '{\n  "linger": true\n}\n'
+    assert content(result, f"{folder}/made.json") == '{\n  "account": true,\n  "linger": true\n}\n'
     assert result["files"][3:] == [
         {"path": core.UNIT, "content": TEXTS["unit"]},
         {"path": core.ENABLED, "target": core.UNIT},
@@ -331,16 +332,19 @@ def test_wrapper_is_there_for_whom_it_is_needed():
     assert changed["start"] == [{"user": "alice", "action": "restart"}]
 
 
-def test_subordinate_ids_of_two_users_do_not_overlap():
+def test_subordinate_ids_are_asked_for_where_they_are_too_few():
     few = {**FRESH, "subuid_count": 0, "subgid_count": 0}
     states = {"alice": few, "bob": FRESH, "carol": {**few, "subuid_count": 65536}, "dave": {**few, "subgid_count": 65535}}
     entries = plan([user(name=name) for name in [*states, "erin"]], states=states)["subordinate_ids"]
-    # An account that is still to be made gets its own from useradd.
-    assert [entry["name"] for entry in entries] == ["alice", "carol", "dave"]
-    ranges = [tuple(map(int, entry["range"].split("-"))) for entry in entries]
-    assert ranges[0][0] == HOST["next_subordinate_id"]
-    assert all(last - first + 1 == 65536 for first, last in ranges)
-    assert all(last < first for (_first, last), (first, _last) in zip(ranges, ranges[1:]))
+    # Whether useradd gives an account that is still to be made its own, the module finds out.
+    assert [entry["user"] for entry in entries] == ["alice", "carol", "dave", "erin"]
+
+
+def test_the_record_of_what_was_made_is_kept():
+    made = {"linger": True, "account": True, "subid": {"subuid": [[100000, 65536]], "subgid": []}}
+    result = plan([user()], states={"alice": {**FRESH, "made": made}})
+    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == made
+    assert not result["preparations"]
 
 
 STOPPED = {"active": "inactive", "fragment": core.UNIT, "shadows": []}

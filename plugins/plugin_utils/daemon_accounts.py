@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a user's account lacks for a daemon: what the role can give, and what keeps it from one. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SUBORDINATE_IDS = 65536
+FREE_BYTES = 4 * 1024 * 1024
+"""With less than this dockerd cannot write its databases, and does not start."""
+FREE_FILES = 64
+
+
+def account_obstacle(state: dict[str, Any], host: dict[str, Any]) -> str:
+    """Why this account cannot have a daemon whatever is done on the host; empty where it can, or where it is not known.
+
+    :param state: of the user, and C(host), as the module C(rootless_docker_info) returns them.
+    """
+    if not state["exists"]:
+        return home_obstacle(host)
+    source = host.get("subordinate_source", "files")
+    if source != "files" and too_few(state):
+        return (
+            f"{source}, which /etc/nsswitch.conf names as the source of subordinate ids, gives {state['subuid_count']} uids and "
+            f"{state['subgid_count']} gids, needed are {SUBORDINATE_IDS}. Remedy: have them given there (see `getsubids {state['name']}`), "
+            "or have «subid: files» in /etc/nsswitch.conf"
+        )
+    return ""
+
+
+def too_few(state: dict[str, Any]) -> bool:
+    """Whether a user has too few subordinate ids."""
+    return min(state["subuid_count"], state["subgid_count"]) < SUBORDINATE_IDS
+
+
+def data_obstacle(state: dict[str, Any]) -> str:
+    """Why a daemon could not start for want of a place for its data; empty where it could, or where it is not known."""
+    root = state.get("data_root") or {}
+    path, folder = root.get("path"), root.get("folder")
+    if not path:
+        return ""
+    if root["home_exists"] is False:
+        return (
+            f"its home {state['home']} does not exist, and the daemon does not start without. Remedy: make it "
+            f"(`mkhomedir_helper {state['name']}`, or mount what it lies on), or give the account another"
+        )
+    found = no_room(root, folder)
+    if not found and root["writable"] is False:
+        found = f"lies in {folder}, where the user may not write. Remedy: `chown` or `chmod` that folder"
+    return found and f"its data folder {path} {found}, or give the user another place for it (data-root in daemon_config)"
+
+
+def home_obstacle(host: dict[str, Any]) -> str:
+    """Why useradd could not make a home for a new account; empty where it could, or where it is not known."""
+    homes = host.get("new_homes") or {}
+    found = no_room(homes, homes["folder"]) if homes.get("folder") else ""
+    return found and f"its account is to be created, and {homes['folder']}, where homes are made, {found}"
+
+
+def no_room(root: dict[str, Any], folder: str) -> str:
+    """Why nothing can be written in a folder, with what to do; empty where it can."""
+    few_bytes = root["free_bytes"] is not None and root["free_bytes"] < FREE_BYTES
+    few_files = root["free_files"] is not None and root["free_files"] < FREE_FILES
+    rules = [
+        (
+            root["read_only"],
+            f"lies on a file system that is mounted read-only. Remedy: mount it for writing (`findmnt --target {folder}` names it)",
+        ),
+        (
+            few_bytes,
+            f"lies on a full file system: {root['free_bytes'] or 0} bytes are free, needed are {FREE_BYTES}. "
+            f"Remedy: make room (`df {folder}` names it)",
+        ),
+        (
+            few_files,
+            f"lies on a file system with room for {root['free_files']} more files, needed are {FREE_FILES}. "
+            f"Remedy: remove some (`df --inodes {folder}` names it)",
+        ),
+    ]
+    return next((text for applies, text in rules if applies), "")
+
+
+def overlap_notes(state: dict[str, Any]) -> list[str]:
+    """Subordinate ids that are somebody else's too, in a sentence each. Whose they are only the operator can say."""
+    found = [problem for problem in state.get("problems", []) if problem["cause"] == "subordinate_overlap"]
+    return [f"{each['what']}; {each['why']}. Remedy: {each['remedy']}" for each in found]
