@@ -6,7 +6,7 @@ LAB := molecule/lab/lab.py
 HOSTS ?= a
 DISTRIBUTION ?= trixie
 ROOTLESSKIT ?= 3.2.0
-SCENARIOS ?= mutations hostile default users peer pesto leak defect health
+SCENARIOS ?= mutations hostile default users peer upgrade migration pesto leak defect health
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted bench-ports bench-site matrix matrix-sample lab-up lab-shell lab-down

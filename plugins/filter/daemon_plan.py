@@ -29,6 +29,10 @@ options:
     description: Whether a unit at the role's path that is not the role's may be replaced.
     type: bool
     default: false
+  adopt:
+    description: Whether a unit in a user's home that hides the role's is removed, and its daemon's data taken over.
+    type: bool
+    default: false
   check_mode:
     description: Whether programs may be missing because another role did not really install them.
     type: bool

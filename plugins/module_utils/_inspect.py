@@ -18,6 +18,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils import (
     _environment,
     _health_state,
     _networks,
+    _own_unit,
     _prerequisites,
     _problems,
     _procfs,
@@ -242,6 +243,7 @@ def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.Su
         "environment": own_file(user, "environment"),
         "daemon_json": own_file(user, "daemon.json"),
         "unit": unit_result(_unit.NO_MANAGER, {}),
+        "own": None,
         "digest": {"declared": None, "running": None},
         "reload_pending": False,
         "running": {
@@ -323,6 +325,7 @@ def inspect_user(
     unit = _unit.read_unit(uid, account.pw_gid, UNIT_FILE, deadline.within(limit))
     variables = declared_variables(unit, user, state["environment"])
     state["unit"] = unit_result(unit, variables)
+    state["own"] = _own_unit.read_own(account, unit, variables, deadline.within(limit))
     state["reload_pending"] = unit.active == "active" and modified(os.path.join(CONFIGURATION, user, "daemon.json")) > unit.taken_up
     found = _procfs.daemon_processes(uid, find_child(_rootlesskit.read_child_pid(uid), processes), processes)
     slirp4netns = slirp4netns_of(found, processes)

@@ -73,10 +73,14 @@ def version_key(version: str) -> tuple[list[int], bool, str]:
     return [int(number) for number in numbers.split(".")], not suffix, suffix
 
 
-def versions_to_remove(versions: list[str], current: str, keep: int) -> list[str]:
-    """The versions beyond the newest ``keep`` ones, the current one not counted and never among them."""
+def versions_to_remove(versions: list[str], current: str, keep: int, previous: str = "") -> list[str]:
+    """The versions beyond ``keep`` ones, the current one not counted and never among them.
+
+    :param previous: the version that was in use before a switch is the first to be kept, for the way back; then the newest.
+    """
     others = sorted((version for version in versions if version != current), key=version_key, reverse=True)
-    return others[keep:]
+    others.sort(key=lambda version: version != previous)
+    return sorted(others[keep:], key=version_key, reverse=True)
 
 
 def wanted_checksum(version: str, architecture: str, checksums: dict[str, str]) -> str:
@@ -95,6 +99,12 @@ def wanted_checksum(version: str, architecture: str, checksums: dict[str, str]) 
     if not CHECKSUM.match(checksum):
         raise ReleaseError(f"the SHA-256 for RootlessKit {version} on {architecture} is {checksum!r}; it has to be 64 hexadecimal digits")
     return checksum
+
+
+def recorded_checksum(directory: str, version: str) -> str:
+    """The sum of the archive that an installed version was unpacked from; empty where none is recorded."""
+    checksum = str(read_manifest(os.path.join(directory, version)).get("archive", ""))
+    return checksum if CHECKSUM.match(checksum) else ""
 
 
 def file_sum(path: str) -> str:

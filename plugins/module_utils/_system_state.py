@@ -9,6 +9,7 @@ needs neither Ansible nor a shell.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -67,6 +68,16 @@ def file_contents(paths: Sequence[str]) -> dict[str, str | None]:
         except FileNotFoundError:
             contents[path] = None
     return contents
+
+
+def entry_counts(patterns: Sequence[str]) -> dict[str, int]:
+    """How many entries the folders that match each pattern have together; what cannot be listed has none."""
+    counts = dict.fromkeys(patterns, 0)
+    for pattern in patterns:
+        for path in glob.glob(pattern):
+            if os.path.isdir(path) and not os.path.islink(path):
+                counts[pattern] += len(os.listdir(path))
+    return counts
 
 
 def find_programs(names: Sequence[str], directories: Sequence[str]) -> dict[str, str]:

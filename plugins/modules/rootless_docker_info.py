@@ -629,6 +629,27 @@ users:
           type: list
           elements: str
           sample: [HTTPS_PROXY]
+    own:
+      description:
+        - Where the unit in force is a file in the user's home, what an adoption by the role C(rootless_daemon) has to know of it, read with
+          the user's rights. Null elsewhere.
+      type: dict
+      contains:
+        unit:
+          description: Text of the unit file; null where it could not be read.
+          type: str
+        daemon_json:
+          description: Text of the user's own C(daemon.json), at most 64 KiB; null where there is none.
+          type: str
+        daemon_json_path:
+          description: Where that is, or would be.
+          type: str
+          sample: /home/alice/.config/docker/daemon.json
+        errors:
+          description: Why one of them could not be read.
+          type: list
+          elements: str
+          sample: []
     environment:
       description: Text of the user's C(/etc/rootless-docker/USER/environment); null where there is none.
       type: str

@@ -41,6 +41,8 @@ options:
   checksums:
     description:
       - The SHA-256 of the version's archive for each architecture, named as C(uname -m) does. The host's own is needed.
+      - Where it is empty, only a version that is installed already will do, which is what a way back needs. The sum that was recorded when
+        it was unpacked counts then.
     type: dict
     default: {}
   base_url:
@@ -59,7 +61,8 @@ options:
     default: /opt/rootlesskit
   keep:
     description:
-      - How many other versions stay for a rollback, newest first. The current one is never removed.
+      - How many other versions stay for a rollback, first the one that was in use before, then the newest. The current one is never
+        removed.
     type: int
     default: 2
   timeout:
@@ -147,7 +150,8 @@ class Release:
                 raise core.ReleaseError(f"version {self.version!r} is none such as '3.2.0'")
             if module.params["keep"] < 0:
                 raise core.ReleaseError(f"keep is {module.params['keep']}; it has to be 0 or more")
-            self.checksum = core.wanted_checksum(self.version, platform.machine(), module.params["checksums"])
+            recorded = "" if module.params["checksums"] else core.recorded_checksum(self.directory, self.version)
+            self.checksum = recorded or core.wanted_checksum(self.version, platform.machine(), module.params["checksums"])
 
     def run(self) -> dict:
         """The module's result."""
@@ -180,7 +184,7 @@ class Release:
         if not self.present:
             return core.State()
         versions = sorted({*before.versions, self.version}, key=core.version_key, reverse=True)
-        surplus = core.versions_to_remove(versions, self.version, self.module.params["keep"])
+        surplus = core.versions_to_remove(versions, self.version, self.module.params["keep"], before.current)
         return core.State([version for version in versions if version not in surplus], self.version)
 
     def act(self, before: core.State, install: bool, removed: list[str]) -> None:

@@ -47,6 +47,11 @@ options:
     type: list
     elements: str
     default: []
+  entry_counts:
+    description: Shell patterns of absolute paths of folders whose entries are counted.
+    type: list
+    elements: str
+    default: []
   programs:
     description: Names of programs to look for in O(program_directories).
     type: list
@@ -126,6 +131,12 @@ files:
   type: dict
   sample:
     /etc/modules-load.d/rootless-docker.conf: "bridge\ntun\n"
+entry_counts:
+  description: For each pattern of O(entry_counts) how many entries the folders that match it have together.
+  returned: success
+  type: dict
+  sample:
+    /var/lib/docker/containers: 3
 programs:
   description: The path of each program of O(programs), empty where there is none.
   returned: success
@@ -175,6 +186,7 @@ def read(params: dict) -> dict:
         "removable_packages": system_state.removable_packages(params["removable_packages"], run),
         "units": system_state.unit_states(params["units"], run),
         "files": system_state.file_contents(params["files"]),
+        "entry_counts": system_state.entry_counts(params["entry_counts"]),
         "programs": programs,
         "program_options": {
             name: {option: bool(programs.get(name)) and system_state.accepts_option(programs[name], option, run) for option in options}
@@ -195,6 +207,7 @@ def main() -> None:
             "removable_packages": names,
             "units": names,
             "files": names,
+            "entry_counts": names,
             "programs": names,
             "program_directories": {
                 "type": "list",

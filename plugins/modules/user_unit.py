@@ -14,6 +14,8 @@ description:
     no temporary file is made.
   - It first lets lingering be as wanted and waits for the user's manager, then reloads the manager's view of its units, then acts.
   - Where a daemon does not come up, the failure carries the last lines of its journal.
+  - A restart is timed by what users notice, how long the published TCP ports of running containers do not answer (RV(outages)). Those count
+    that answer before; a connection that stays open or brings data is an answer.
   - It is the acting half of the role C(rootless_daemon), which decides by comparing what runs with what is declared.
 extends_documentation_fragment:
   - portside.rootless_docker.attributes
@@ -21,7 +23,8 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: partial
+    details: Shows the unit file that V(adopt) removes, so that it can be had back.
   idempotent:
     support: none
     details: It does what it is told; whether that is needed is decided before it is called.
@@ -42,9 +45,37 @@ options:
         description:
           - What to do with the unit.
           - V(none) is for an entry that only sets O(units[].linger).
+          - V(adopt) stops the daemon of a unit of the user's own, removes that unit's file and its links with the user's rights, and starts
+            the one in C(/etc/systemd/user). Where that does not start, the user's own is put back and started.
         type: str
-        choices: [start, restart, reload, stop, none]
+        choices: [start, restart, reload, stop, adopt, none]
         required: true
+      own_unit:
+        description:
+          - For V(adopt), the user's own unit file.
+        type: dict
+        suboptions:
+          path:
+            description:
+              - Absolute path of the file, which has to be called C(docker.service).
+            type: path
+            required: true
+          text:
+            description:
+              - Its content, which is shown, and put back where need be.
+            type: str
+            required: true
+      missing:
+        description:
+          - Ports, each written C(ADDRESS:PORT), that do not answer since an earlier call, as in its RV(outages[].missing). They are waited
+            for, too.
+        type: list
+        elements: str
+        default: []
+      since:
+        description:
+          - Since when they do not, as in its RV(outages[].since).
+        type: float
       linger:
         description:
           - Enable or disable lingering for the user; enabled before the unit is started, disabled after it is stopped.
@@ -55,6 +86,13 @@ options:
       - Seconds that one user's unit may take.
     type: float
     default: 120
+  ports_timeout:
+    description:
+      - Seconds to wait, after a restart, for the published ports that answered before. Ports that do not come back are named in
+        RV(outages), and are no failure.
+      - With V(0) no port is looked at.
+    type: float
+    default: 30
 author:
   - The portside.rootless_docker contributors (@portside)
 """
@@ -77,6 +115,40 @@ done:
   type: list
   elements: str
   sample: ["alice: start, active after 1.4 s"]
+outages:
+  description:
+    - For each user whose daemon was restarted or adopted while published ports answered, how long they did not.
+    - Measured from the host itself, a few times a second.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the user.
+      type: str
+      sample: alice
+    ports:
+      description: How many ports answered before and are published still; at most 200 are watched.
+      type: int
+      sample: 4
+    seconds:
+      description: From the first silence of one of them until all answered again, or until the wait was over.
+      type: float
+      sample: 3.4
+    since:
+      description: When the silence began, in seconds since the host was booted; null where there was none.
+      type: float
+      sample: 81234.5
+    missing:
+      description: Ports that do not answer at the end.
+      type: list
+      elements: str
+      sample: ["127.0.0.1:8080"]
+    gone:
+      description: Ports that nobody publishes any more. A container without a restart policy stays stopped.
+      type: list
+      elements: str
+      sample: []
 """
 
 import os
@@ -87,22 +159,29 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine_state import read_engine
+from ansible_collections.portside.rootless_docker.plugins.module_utils._outage import Watch, published_places, split_place
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import UNIT, manager_is_up, systemctl
 
 JOURNAL_LINES = 20
+ENGINE_SECONDS = 5
+"""Seconds in which a user's Engine has to say what is published."""
 
 
 class UnitError(Exception):
     """The unit of one user could not be brought where it should be; the text says what, why and what to do."""
 
 
-def call(argv: list[str], timeout: float) -> str:
+def call(argv: list[str], timeout: float, data: bytes = b"", account: pwd.struct_passwd | None = None) -> str:
     """Run a command and return what it printed.
 
+    :param data: its standard input.
+    :param account: run it with this user's rights.
     :raises UnitError: it failed or took too long.
     """
-    done = run(argv, Deadline(timeout))
+    ids = {"uid": account.pw_uid, "gid": account.pw_gid} if account else {}
+    done = run(argv, Deadline(timeout), data, **ids)
     if done.status != 0:
         raise UnitError(f"{' '.join(argv)}: {done.error.strip() or f'exit status {done.status}'}")
     return done.output
@@ -139,41 +218,129 @@ def state(user: str, uid: int) -> str:
     return call([*systemctl(user, uid), "show", UNIT, "--property=ActiveState", "--value"], 10).strip()
 
 
-def act(entry: dict, timeout: float) -> str:
-    """Do what one entry asks for, and say what was done.
+def published(uid: int) -> list[str] | None:
+    """What the user's running containers publish; None where the Engine does not say."""
+    found = read_engine(uid, Deadline(ENGINE_SECONDS))["published"]
+    return None if found is None else published_places(found)
 
-    :raises UnitError: the unit is not where it should be.
+
+def bring(command: list[str], action: str, timeout: float) -> None:
+    """Have the unit active.
+
+    :param command: how systemctl is called for the user.
+    :raises UnitError: it is not.
+    """
+    call([*command, "daemon-reload"], 30)
+    # Three failed starts within a minute and systemd refuses the next one: this one is asked for by a person.
+    call([*command, "reset-failed", UNIT], 30)
+    call([*command, action, UNIT], timeout)
+    reached = call([*command, "show", UNIT, "--property=ActiveState", "--value"], 10).strip()
+    if reached != "active":
+        raise UnitError(f"{UNIT} is {reached} after {action}")
+
+
+def adopt(account: pwd.struct_passwd, own: dict, timeout: float) -> None:
+    """Replace the daemon of a user's own unit by that of the unit in /etc, or have the user's own again.
+
+    All that is done in the user's home is done with the user's rights, by the user's manager or by rm(1) and tee(1).
+
+    :raises UnitError: ours did not start; the text says whether the user's own runs again.
+    """
+    command, path = systemctl(account.pw_name, account.pw_uid), own["path"]
+    # It ends with 1 for a unit that is disabled.
+    enabled = run([*command, "is-enabled", UNIT], Deadline(10)).output.strip() == "enabled"
+    call([*command, "stop", UNIT], timeout)
+    try:
+        call([*command, "disable", UNIT], 30)
+        call(["rm", "--force", "--", path], 10, account=account)
+        bring(command, "start", timeout)
+    except UnitError as error:
+        lines = journal(account.pw_uid)
+        try:
+            call(["tee", "--", path], 10, own["text"].encode(), account)
+            call([*command, "daemon-reload"], 30)
+            if enabled:
+                call([*command, "enable", UNIT], 30)
+            bring(command, "start", timeout)
+        except UnitError as second:
+            raise UnitError(f"{error}\nLast lines of its journal:\n{lines}\n{path} could not be had again either: {second}") from error
+        raise UnitError(f"{error}\nLast lines of its journal:\n{lines}\n{path} is back, and its daemon runs again") from error
+
+
+def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, dict | None]:
+    """Do what one entry asks for.
+
+    :returns: what was done, why the unit is not where it should be (empty where it is), and the outage where one was timed.
     """
     user, action, linger = entry["user"], entry["action"], entry["linger"]
     begin = time.monotonic()
+    watch = None
+    reached, error_text = "", ""
     try:
-        uid = pwd.getpwnam(user).pw_uid
-    except KeyError as error:
-        raise UnitError(f"{user}: there is no such account") from error
-    if linger:
-        call(["loginctl", "enable-linger", user], 20)
-    reached = ""
-    if action in ("start", "restart", "reload"):
-        have_manager(user, uid, min(timeout, 30))
+        uid = account_of(user).pw_uid
         command = systemctl(user, uid)
-        call([*command, "daemon-reload"], 30)
-        try:
-            # Three failed starts within a minute and systemd refuses the next one: this one is asked for by a person.
-            call([*command, "reset-failed", UNIT], 30)
-            call([*command, action, UNIT], timeout)
+        if linger:
+            call(["loginctl", "enable-linger", user], 20)
+        if action in ("start", "restart", "reload", "adopt"):
+            have_manager(user, uid, min(timeout, 30))
+            if action in ("restart", "adopt") and ports_timeout > 0:
+                watch = Watch(published(uid) or [], entry["missing"], entry["since"])
+            try:
+                if action == "adopt":
+                    adopt(account_of(user), entry["own_unit"], timeout)
+                else:
+                    bring(command, action, timeout)
+            except UnitError as error:
+                raise error if action == "adopt" else UnitError(f"{error}\nLast lines of its journal:\n{journal(uid)}") from error
+            reached = "active"
+        elif action == "stop" and manager_is_up(uid):
+            call([*command, "stop", UNIT], timeout)
+            call([*command, "daemon-reload"], 30)
             reached = state(user, uid)
-            if reached != "active":
-                raise UnitError(f"{UNIT} is {reached} after {action}")
-        except UnitError as error:
-            raise UnitError(f"{user}: {error}\nLast lines of its journal:\n{journal(uid)}") from error
-    elif action == "stop" and manager_is_up(uid):
-        call([*systemctl(user, uid), "stop", UNIT], timeout)
-        call([*systemctl(user, uid), "daemon-reload"], 30)
-        reached = state(user, uid)
-    if linger is False:
-        call(["loginctl", "disable-linger", user], 20)
+        if linger is False:
+            call(["loginctl", "disable-linger", user], 20)
+    except UnitError as error:
+        error_text = f"{user}: {error}"
+    seconds = time.monotonic() - begin
+    outage = None
+    if watch is not None:
+        outage = watch.finish(published(uid) if reached else None, ports_timeout if reached else 0)
     words = [word for word in (action if action != "none" else "", "" if linger is None else f"linger {'on' if linger else 'off'}") if word]
-    return f"{user}: {', '.join(words)}" + (f", {reached} after {time.monotonic() - begin:.1f} s" if reached else "")
+    text = f"{user}: {', '.join(words)}" + (f", {reached} after {seconds:.1f} s" if reached else "")
+    return "" if error_text else text, error_text, {"user": user, **outage} if outage else None
+
+
+def account_of(user: str) -> pwd.struct_passwd:
+    """The account.
+
+    :raises UnitError: there is none.
+    """
+    try:
+        return pwd.getpwnam(user)
+    except KeyError as error:
+        raise UnitError("there is no such account") from error
+
+
+def checked(units: list[dict]) -> None:
+    """Refuse what contradicts itself, before anything is done.
+
+    :raises UnitError: with what is wanted.
+    """
+    for entry in units:
+        own = entry["own_unit"]
+        if entry["action"] == "adopt" and (own is None or not own["path"].startswith("/") or os.path.basename(own["path"]) != UNIT):
+            raise UnitError(f"units: adopt of {entry['user']} needs own_unit, with the absolute path of a file that is called {UNIT}")
+        for text in entry["missing"]:
+            try:
+                split_place(text)
+            except ValueError as error:
+                raise UnitError(f"units: missing of {entry['user']}: {error}") from error
+
+
+def removed(units: list[dict]) -> list[dict]:
+    """The unit files that are removed, as a diff shows them."""
+    gone = [entry["own_unit"] for entry in units if entry["action"] == "adopt"]
+    return [{"before_header": own["path"], "before": own["text"], "after_header": own["path"], "after": ""} for own in gone]
 
 
 def main() -> None:
@@ -186,33 +353,39 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "user": {"type": "str", "required": True},
-                    "action": {"type": "str", "choices": ["start", "restart", "reload", "stop", "none"], "required": True},
+                    "action": {"type": "str", "choices": ["start", "restart", "reload", "stop", "adopt", "none"], "required": True},
                     "linger": {"type": "bool"},
+                    "own_unit": {
+                        "type": "dict",
+                        "options": {"path": {"type": "path", "required": True}, "text": {"type": "str", "required": True}},
+                    },
+                    "missing": {"type": "list", "elements": "str", "default": []},
+                    "since": {"type": "float"},
                 },
             },
             "timeout": {"type": "float", "default": 120},
+            "ports_timeout": {"type": "float", "default": 30},
         },
         supports_check_mode=True,
     )
-    units, timeout = module.params["units"], module.params["timeout"]
+    units, timeout, ports_timeout = (module.params[name] for name in ("units", "timeout", "ports_timeout"))
+    try:
+        checked(units)
+    except UnitError as error:
+        module.fail_json(msg=str(error), done=[], outages=[])
     if module.check_mode:
-        module.exit_json(changed=bool(units), done=[f"{entry['user']}: {entry['action']} (not done in check mode)" for entry in units])
+        done = [f"{entry['user']}: {entry['action']} (not done in check mode)" for entry in units]
+        module.exit_json(changed=bool(units), done=done, outages=[], diff=removed(units))
     if os.geteuid() != 0:
-        module.fail_json(msg="user_unit acts on other users' managers and needs root; run it with become", done=[])
-
-    def attempt(entry: dict) -> tuple[str, str]:
-        try:
-            return act(entry, timeout), ""
-        except UnitError as error:
-            return "", str(error)
-
+        module.fail_json(msg="user_unit acts on other users' managers and needs root; run it with become", done=[], outages=[])
     with ThreadPoolExecutor(max_workers=8) as pool:
-        results = list(pool.map(attempt, units))
-    done = [text for text, _error in results if text]
-    errors = [error for _text, error in results if error]
+        results = list(pool.map(lambda entry: act(entry, timeout, ports_timeout), units))
+    done = [text for text, _error, _outage in results if text]
+    errors = [error for _text, error, _outage in results if error]
+    outages = [outage for _text, _error, outage in results if outage]
     if errors:
-        module.fail_json(msg="\n\n".join(errors), done=done, changed=bool(done))
-    module.exit_json(changed=bool(done), done=done)
+        module.fail_json(msg="\n\n".join(errors), done=done, outages=outages, changed=bool(done))
+    module.exit_json(changed=bool(done), done=done, outages=outages, diff=removed(units))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import json
 import re
 from typing import Any
 
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.adoption import adoption_changes, adoption_obstacles
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
     account_obstacle,
     data_obstacle,
@@ -191,7 +192,12 @@ def unit_action(variables: dict[str, str], environment_text: str, config: str, s
 
 
 def make_plan(
-    users: list[dict[str, Any]], info: dict[str, Any], texts: dict[str, str], check_mode: bool = False, replace_unit: bool = False
+    users: list[dict[str, Any]],
+    info: dict[str, Any],
+    texts: dict[str, str],
+    check_mode: bool = False,
+    replace_unit: bool = False,
+    adopt: bool = False,
 ) -> dict[str, Any]:
     """Everything that has to be done, before anything is.
 
@@ -200,6 +206,7 @@ def make_plan(
     :param texts: rendered C(unit), C(wrapper) and C(shell) (empty for no snippet).
     :param check_mode: programs that another role would have installed may be missing then.
     :param replace_unit: whether a unit at our path that is not ours may be replaced.
+    :param adopt: whether a unit in a user's home that hides ours is to be removed, and its daemon's data taken over.
     :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
         Lists for the tasks: C(accounts), C(subordinate_ids), C(preparations), C(packages), C(stop), C(directories), C(files),
         C(start).
@@ -231,7 +238,7 @@ def make_plan(
         if not missing:
             plan["errors"] += [f"{user['name']}: {text}" for text in combination_errors(user, port_driver, host)]
         plan["resolved"][user["name"]] = port_driver
-        plan_user(plan, user, port_driver, wrapper, info, texts)
+        plan_user(plan, user, port_driver, wrapper, info, texts, adopt)
     for name in absent:
         plan_removal(plan, name, info["users"].get(name, {}))
     if plan["accounts"]:
@@ -241,16 +248,25 @@ def make_plan(
     return plan
 
 
-def obstacle(user: dict[str, Any], state: dict[str, Any]) -> str:
+def is_hidden(state: dict[str, Any]) -> bool:
+    """Whether a unit that is not ours is in force for the user."""
+    unit = state.get("unit", {"fragment": "", "shadows": []})
+    return unit["fragment"] in unit["shadows"]
+
+
+def obstacle(user: dict[str, Any], state: dict[str, Any], adopt: bool = False) -> str:
     """Why one user's daemon cannot be as declared although all others can; empty where it can.
 
     These are a user's own doing, or their account's: they must not keep the role from the other users of the host.
     """
-    unit = state.get("unit", {"fragment": "", "shadows": []})
-    if unit["fragment"] in unit["shadows"]:
+    if is_hidden(state) and adopt:
+        found = adoption_obstacles(user, state)
+        return f"its daemon cannot be adopted: {'; '.join(found)}" if found else ""
+    if is_hidden(state):
         return (
-            f"the unit in force is {unit['fragment']}, which hides {UNIT}. Remedy: as {user['name']}, "
-            "`systemctl --user disable --now docker.service`, remove that file, and run again"
+            f"the unit in force is {state['unit']['fragment']}, which hides {UNIT}. Remedy: as {user['name']}, "
+            "`systemctl --user disable --now docker.service`, remove that file, and run again; or let the role do that and take the data "
+            "over, with rootless_daemon_adopt: true"
         )
     if not state["exists"] and not user["create"]:
         return (
@@ -261,7 +277,13 @@ def obstacle(user: dict[str, Any], state: dict[str, Any]) -> str:
 
 
 def plan_user(
-    plan: dict[str, Any], user: dict[str, Any], port_driver: str, wrapper: bool, info: dict[str, Any], texts: dict[str, str]
+    plan: dict[str, Any],
+    user: dict[str, Any],
+    port_driver: str,
+    wrapper: bool,
+    info: dict[str, Any],
+    texts: dict[str, str],
+    adopt: bool = False,
 ) -> None:
     """One user that should have a daemon."""
     name, host = user["name"], info["host"]
@@ -274,12 +296,20 @@ def plan_user(
         f"{key}={quoted(value)}\n" for key, value in variables.items()
     )
     action, because = unit_action(variables, environment_text, config, state)
-    reason = obstacle(user, state) or account_obstacle(state, host) or (data_obstacle(state) if action in ("start", "restart") else "")
+    own: dict[str, Any] = {}
+    reason = obstacle(user, state, adopt) or account_obstacle(state, host)
+    if not reason and is_hidden(state):
+        own = {"own_unit": {"path": state["unit"]["fragment"], "text": state["own"]["unit"]}}
+        changes = "; ".join(adoption_changes(user, port_driver, state)) or "nothing else"
+        action, because = "adopt", f"rootless_daemon_adopt is true: {state['unit']['fragment']} is removed. What changes: {changes}"
+    if not reason and action in ("start", "restart", "adopt"):
+        reason = data_obstacle(state)
     if reason:
         plan["left_out"].append(f"{name} was left out: {reason}")
         return
     plan["notes"] += [f"{name}: {text}" for text in overlap_notes(state)]
-    plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in state.get("unit", {}).get("shadows", [])]
+    unit = state.get("unit", {"fragment": "", "shadows": []})
+    plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in unit["shadows"] if path != unit["fragment"]]
     folder = f"{CONFIGURATION}/{name}"
     record = state["made"]
     if not state["exists"]:
@@ -302,12 +332,15 @@ def plan_user(
         {"path": f"{folder}/made.json", "content": render_json(record)},
     ]
     if action != "none" or not linger:
-        plan["start"].append({"user": name, "action": action, **({} if linger else {"linger": True})})
+        plan["start"].append({"user": name, "action": action, **({} if linger else {"linger": True}), **own})
     if action != "none":
         plan["reasons"].append(f"{name}: {action}, because {because}" + CONSEQUENCE.get(action, ""))
 
 
-CONSEQUENCE = {"restart": ". A restart of RootlessKit stops all containers of the user"}
+CONSEQUENCE = {
+    "restart": ". A restart of RootlessKit stops all containers of the user",
+    "adopt": ". All containers of the user stop and are kept; those with a restart policy start again",
+}
 
 
 def plan_removal(plan: dict[str, Any], name: str, state: dict[str, Any]) -> None:

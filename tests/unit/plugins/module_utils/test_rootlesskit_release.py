@@ -59,6 +59,17 @@ def test_versions_to_remove(current, keep, removed):
     assert core.versions_to_remove(["2.3.2", "3.2.0", "2.3.6", "3.1.0"], current, keep) == removed
 
 
+@pytest.mark.parametrize(("keep", "removed"), [(0, ["3.1.0", "2.3.6", "2.3.2"]), (1, ["3.1.0", "2.3.6"]), (2, ["2.3.6"])])
+def test_the_version_that_was_in_use_is_the_first_to_stay(keep, removed):
+    assert core.versions_to_remove(["2.3.2", "3.2.0", "2.3.6", "3.1.0"], "3.2.0", keep, previous="2.3.2") == removed
+
+
+def test_an_installed_version_knows_its_archive(tmp_path, archive):
+    directory = installed(tmp_path, archive)
+    assert core.recorded_checksum(directory, VERSION) == archive[1]
+    assert core.recorded_checksum(directory, "2.3.6") == ""
+
+
 @pytest.mark.parametrize(
     ("architecture", "checksums", "text"),
     [

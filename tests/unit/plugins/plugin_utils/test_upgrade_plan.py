@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an upgrade remembers, and how a host becomes that again."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils import upgrade_plan as core
+
+FOLDER = "/etc/rootless-docker/alice"
+RECORD_FILE = "/var/lib/rootless-docker/upgrade.json"
+FILES = {f"{FOLDER}/environment": "NET=pasta\n", f"{FOLDER}/daemon.json": "{}\n", core.WRAPPER: None}
+PASST = {"version": "1", "file": "/var/lib/rootless-docker/passt/passt_1_amd64.deb"}
+SOUND = {
+    "exists": True, "folder": True, "state": "running", "stale": [], "unit": {"active": "active"},
+    "digest": {"declared": "a", "running": "a"}, "network": {"port_driver": {"asked": "implicit", "in_effect": "implicit"}},
+}  # fmt: skip
+INFO = {
+    "host": {"rootlesskit": "/opt/rootlesskit/2.3.6/rootlesskit", "rootlesskit_version": "2.3.6", "pasta_version": "1"},
+    "users": {"alice": SOUND},
+}
+
+
+def info(**changes):
+    result = copy.deepcopy(INFO)
+    result["users"]["alice"].update(changes)
+    return result
+
+
+def record(**changes):
+    return {**core.make_record(INFO, FILES, PASST, "/opt/rootlesskit", "now"), **changes}
+
+
+def test_the_record_holds_what_the_way_back_needs():
+    result = core.upgrade_record(INFO, {**FILES, RECORD_FILE: None}, PASST, "/opt/rootlesskit/", RECORD_FILE, "now")
+    assert not result["unfinished"]
+    assert result["before"]["rootlesskit"] == "2.3.6"
+    assert result["before"]["files"] == FILES
+    assert result["before"]["users"] == {"alice": {"active": True}}
+    assert result["before"]["text"] == "RootlessKit 2.3.6; passt 1; alice running, port driver implicit"
+
+
+def test_a_record_of_an_earlier_run_wins():
+    earlier = record(begun="then", rootlesskit="2.3.2")
+    result = core.upgrade_record(INFO, {**FILES, RECORD_FILE: json.dumps(earlier)}, PASST, "/opt/rootlesskit", RECORD_FILE, "now")
+    assert result == {"unfinished": True, "before": earlier}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"begun": 1}', json.dumps({**record(), "files": []})])
+def test_a_damaged_record_is_refused(text):
+    with pytest.raises(core.RecordError, match="is damaged"):
+        core.parse_record(text, RECORD_FILE)
+
+
+@pytest.mark.parametrize("path", ["/usr/bin/rootlesskit", "/opt/rootlesskit/rootlesskit", None])
+def test_a_rootlesskit_of_another_origin_cannot_be_switched_back_to(path):
+    host = {**INFO["host"], "rootlesskit": path}
+    assert core.make_record({**INFO, "host": host}, FILES, PASST, "/opt/rootlesskit", "now")["rootlesskit"] == ""
+
+
+def test_files_are_as_they_were():
+    way = core.way_back(record(), INFO, [])
+    assert {"path": core.WRAPPER, "state": "absent"} in way["files"]
+    assert {"path": f"{FOLDER}/environment", "content": "NET=pasta\n", "mode": "0644"} in way["files"]
+    assert core.files_back({"files": {core.WRAPPER: "#!/bin/sh\n"}})[0]["mode"] == "0755"
+
+
+@pytest.mark.parametrize(
+    ("changes", "restarts"),
+    [
+        ({}, False),
+        ({"stale": ["rootlesskit (pid 7) runs /opt/rootlesskit/3.2.0/rootlesskit"]}, True),
+        ({"state": "unusable"}, True),
+        ({"unit": {"active": "failed"}}, True),
+        ({"digest": {"declared": "a", "running": "b"}}, True),
+        ({"exists": False}, False),
+    ],
+)
+def test_only_what_does_not_run_as_before_is_restarted(changes, restarts):
+    assert core.way_back(record(), info(**changes), [])["units"] == ([{"user": "alice", "action": "restart"}] if restarts else [])
+
+
+def test_a_daemon_that_was_down_before_stays_down():
+    assert core.way_back(record(users={"alice": {"active": False}}), info(unit={"active": "failed"}), [])["units"] == []
+
+
+def test_ports_that_are_away_are_waited_for():
+    outages = [{"user": "alice", "missing": ["127.0.0.1:80"], "since": 7.0}]
+    assert core.way_back(record(), info(state="down"), outages)["units"] == [
+        {"user": "alice", "action": "restart", "missing": ["127.0.0.1:80"], "since": 7.0}
+    ]
+
+
+def test_a_new_user_goes_again():
+    files = {**FILES, "/etc/rootless-docker/bob/environment": None, "/etc/rootless-docker/bob/daemon.json": None}
+    both = {**INFO, "users": {"alice": SOUND, "bob": SOUND}}
+    way = core.way_back(record(files=files), both, [])
+    assert way["directories"] == [{"path": "/etc/rootless-docker/bob", "state": "absent"}]
+    assert way["units"] == [{"user": "bob", "action": "stop"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "alice: 2 published ports did not answer for 3.4 s"),
+        ({"ports": 1, "missing": ["127.0.0.1:80"]}, "alice: 1 published port did not answer for 3.4 s; still silent: 127.0.0.1:80"),
+        ({"gone": ["127.0.0.1:81"]}, "alice: 2 published ports did not answer for 3.4 s; not published any more: 127.0.0.1:81"),
+    ],
+)
+def test_outages_are_said(changes, text):
+    assert core.outage_texts([{"user": "alice", "ports": 2, "seconds": 3.4, "since": 1.0, "missing": [], "gone": [], **changes}]) == [text]
