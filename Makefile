@@ -6,7 +6,7 @@ LAB := molecule/lab/lab.py
 HOSTS ?= a
 DISTRIBUTION ?= trixie
 ROOTLESSKIT ?= 3.2.0
-SCENARIOS ?= mutations hostile default users peer upgrade migration pesto leak defect health
+SCENARIOS ?= mutations hostile default users peer upgrade migration drift pesto leak defect health
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted bench-ports bench-site matrix matrix-sample lab-up lab-shell lab-down
@@ -46,6 +46,9 @@ build: ## The artifact, in build/, installed elsewhere and tried
 
 scenarios: ## Molecule scenarios, two side by side: SCENARIOS="default pesto"
 	@SCENARIOS="$(SCENARIOS)" $(RUN) tools/test scenarios
+
+drift: setup ## Break a host in every way of molecule/drift/drift.yml, and see each named and repaired as predicted (long)
+	@LAB_DRIFT=--all $(RUN) molecule test -s drift
 
 interrupted: setup ## Cut a run of site off after every single change, and let the next one complete it (long)
 	@$(RUN) molecule/lab/interrupted.py

@@ -31,6 +31,13 @@ options:
     default: false
   adopt:
     description: Whether a unit in a user's home that hides the role's is removed, and its daemon's data taken over.
+  restart:
+    description: When a daemon is restarted, as the variable C(rootless_daemon_restart) of the role.
+    type: str
+    choices: [now, defer, never]
+    default: now
+  remove_foreign:
+    description: Whether root's drop-ins that nobody declared are removed.
     type: bool
     default: false
   check_mode:
@@ -52,6 +59,7 @@ _value:
     - C(left_out), users who cannot be served while the others are, and why; C(notes), what is worth knowing.
     - C(packages), C(preparations), C(accounts), C(subordinate_ids), C(stop), C(directories), C(files) and C(start), what each task
       has to do.
+    - C(deferred), one line for each restart that is put off with C(restart=defer), and C(previous), users who run as they were started.
     - C(reasons), one line for each unit that is touched, and C(resolved), the port driver of each user.
   type: dict
 """

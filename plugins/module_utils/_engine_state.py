@@ -70,14 +70,17 @@ def network_subnets(networks: Any) -> dict[str, list[str]]:
 def read_engine(uid: int, deadline: Deadline) -> dict[str, Any]:
     """Ask a user's Engine; C(error) says why there is no answer, and what was not answered is null.
 
-    :returns: C(version), C(api_version), C(error), C(networks) and C(published).
+    :returns: C(version), C(api_version), C(error), C(containers), how many run, C(networks) and C(published).
     """
     state: dict[str, Any] = {"version": None, "api_version": None, "error": None, "reason": None, "networks": None, "published": None}
+    state["containers"] = None
     engine = Engine(uid, deadline)
     try:
         version = engine.negotiate()
         state.update(version=version["version"] or None, api_version=version["api"] or None)
-        state["published"] = published_ports(engine.containers())
+        containers = engine.containers()
+        state["containers"] = len(containers) if isinstance(containers, list) else None
+        state["published"] = published_ports(containers)
         state["networks"] = network_subnets(engine.get("/networks", kind=list))
     except HttpError as error:
         state.update(error=clean(error, 300), reason=error.reason)

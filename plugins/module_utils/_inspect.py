@@ -42,6 +42,9 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp
 
 CONFIGURATION = "/etc/rootless-docker"
 UNIT_FILE = "/etc/systemd/user/docker.service"
+WRAPPER_FILE = "/usr/local/libexec/rootless-docker/pasta"
+# Root's places for drop-ins of every user's unit, in systemd's order.
+DROP_IN_FOLDERS = tuple(f"{folder}/systemd/user/docker.service.d" for folder in ("/etc", "/run", "/usr/local/lib", "/usr/lib"))
 LINGER = "/var/lib/systemd/linger"
 # What decides how a daemon runs, and the digest that stands for the rest.
 VARIABLES = (
@@ -106,10 +109,21 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         "configured": configured_users(),
         "health": read.get("health"),
         "unit_text": text_of(UNIT_FILE),
+        "wrapper_text": text_of(WRAPPER_FILE),
+        "drop_ins": drop_ins_of_root(),
         "missing_subordinate_files": [path for path in _subid.FILES.values() if not os.path.exists(path)],
         "subordinate_source": host_source(),
         "new_homes": homes.get("new_homes", dict.fromkeys(NEW_HOMES)),
     }
+
+
+def drop_ins_of_root(folders: tuple[str, ...] = DROP_IN_FOLDERS) -> list[str]:
+    """Root's drop-ins of docker.service, also those that no manager has read yet."""
+    found = []
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found += [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".conf")]
+    return found
 
 
 def configured_users() -> list[str]:
@@ -246,6 +260,7 @@ def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.Su
         "own": None,
         "digest": {"declared": None, "running": None},
         "reload_pending": False,
+        "changed_since_start": [],
         "running": {
             **dict.fromkeys(("rootlesskit", "dockerd", "pasta", "slirp4netns", "rootlesskit_version", "network_driver", "port_driver")),
             "variables": {},
@@ -253,7 +268,7 @@ def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.Su
             "api": None,
             "api_error": None,
         },
-        "engine": {"version": None, "api_version": None, "error": None, "reason": None},
+        "engine": {"version": None, "api_version": None, "error": None, "reason": None, "containers": None},
         "network": {**network_state((), None, (), ()), "collisions": []},
         "published": None,
         "stale": [],
@@ -293,6 +308,13 @@ def declared_variables(unit: _unit.Unit, user: str, text: str | None) -> dict[st
     return {**unit.environment, **(_environment.parse_environment_file(text or "") if applies else {})}
 
 
+def changed_since_start(unit: _unit.Unit, user: str) -> list[str]:
+    """Those of root's files that decide how the daemon starts, which were written after it last did."""
+    paths = [os.path.join(CONFIGURATION, user, "environment"), UNIT_FILE, WRAPPER_FILE]
+    paths += [path for path in unit.drop_ins if os.path.dirname(path) in DROP_IN_FOLDERS]
+    return [path for path in paths if modified(path) > unit.started]
+
+
 def is_rootlesskit(process: Process) -> bool:
     """Whether a process is a RootlessKit that was started by the Engine's launch script, by its arguments."""
     return (
@@ -326,7 +348,9 @@ def inspect_user(
     variables = declared_variables(unit, user, state["environment"])
     state["unit"] = unit_result(unit, variables)
     state["own"] = _own_unit.read_own(account, unit, variables, deadline.within(limit))
-    state["reload_pending"] = unit.active == "active" and modified(os.path.join(CONFIGURATION, user, "daemon.json")) > unit.taken_up
+    if unit.active == "active":
+        state["reload_pending"] = modified(os.path.join(CONFIGURATION, user, "daemon.json")) > unit.taken_up
+        state["changed_since_start"] = changed_since_start(unit, user)
     found = _procfs.daemon_processes(uid, find_child(_rootlesskit.read_child_pid(uid), processes), processes)
     slirp4netns = slirp4netns_of(found, processes)
     environ: dict[str, str] = {}
@@ -342,7 +366,7 @@ def inspect_user(
     # PATH decides which programs a restart starts; a process's own where nothing else says it.
     paths = variables if "PATH" in variables else environ
     running: dict[str, Any] = {
-        "variables": {name: environ.get(name) for name in VARIABLES} if found.parent else {},
+        "variables": compared_variables(state["environment"], environ) if found.parent else {},
         "changed_variables": changed_variables(variables, environ, unit) if environ else [],
         "rootlesskit": described("rootlesskit", found.parent, paths),
         "rootlesskit_version": info.version if info else None,
@@ -396,6 +420,12 @@ def ask_rootlesskit(uid: int, found: DaemonProcesses, deadline: Deadline) -> tup
         return _rootlesskit.get_info(uid, deadline), None
     except HttpError as error:
         return None, str(error)
+
+
+def compared_variables(text: str | None, environ: dict[str, str]) -> dict[str, str | None]:
+    """Of a process what decides how it runs, and what else its environment file names, which everybody can read."""
+    names = [*VARIABLES, *_environment.parse_environment_file(text or "")]
+    return {name: environ.get(name) for name in dict.fromkeys(names)}
 
 
 def changed_variables(declared: dict[str, str], runs: dict[str, str], unit: _unit.Unit) -> list[str]:

@@ -58,12 +58,15 @@ class State:
     :ivar versions: versions with a manifest, newest first.
     :ivar current: what ``current`` points to; empty without one.
     :ivar damage: what is wrong with the wanted version, one phrase each; empty means sound.
+    :ivar foreign: what lies in the wanted version's folder and did not come from its archive. That folder comes first on every daemon's
+        PATH, so a program there would be started in place of the system's.
     :ivar leftovers: temporary names of runs that were killed.
     """
 
     versions: list[str] = field(default_factory=list)
     current: str = ""
     damage: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
 
 
@@ -227,6 +230,24 @@ def damage_of(folder: str, checksum: str) -> list[str]:
     return damage
 
 
+def foreign_in(folder: str) -> list[str]:
+    """Names in a version's folder that are none of a release's."""
+    try:
+        return sorted({*os.listdir(folder)} - {*PROGRAMS, LINK, MANIFEST})
+    except FileNotFoundError:
+        return []
+
+
+def remove_foreign(folder: str, names: list[str]) -> None:
+    """Remove these entries of a version's folder."""
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
 def _damage_of_entry(path: str, name: str, kind: int, checksum: str) -> list[str]:
     try:
         found = os.lstat(path)
@@ -268,6 +289,7 @@ def read_state(directory: str, version: str = "", checksum: str = "") -> State:
         if os.path.lexists(folder) and (os.path.islink(folder) or not os.path.isdir(folder)):
             raise ReleaseError(f"{folder} is no folder. Move it away and run again")
         state.damage = damage_of(folder, checksum)
+        state.foreign = foreign_in(folder)
     return state
 
 

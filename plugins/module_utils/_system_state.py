@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 from collections.abc import Callable, Sequence
 
 Run = Callable[[list[str]], tuple[int, str]]
@@ -19,7 +20,10 @@ Run = Callable[[list[str]], tuple[int, str]]
 FILE_LIMIT = 65536
 """A configuration file or record is read up to this many bytes."""
 
-UNIT_PROPERTIES = {"load": "LoadState", "active": "ActiveState", "enabled": "UnitFileState", "fragment": "FragmentPath"}
+UNIT_PROPERTIES = {
+    "load": "LoadState", "active": "ActiveState", "enabled": "UnitFileState", "fragment": "FragmentPath", "drop_ins": "DropInPaths",
+    "delegated": "DelegateControllers", "needs_daemon_reload": "NeedDaemonReload",
+}  # fmt: skip
 """The names used here, and systemd's own."""
 
 
@@ -78,6 +82,20 @@ def entry_counts(patterns: Sequence[str]) -> dict[str, int]:
             if os.path.isdir(path) and not os.path.islink(path):
                 counts[pattern] += len(os.listdir(path))
     return counts
+
+
+def file_attributes(paths: Sequence[str]) -> dict[str, str | None]:
+    """Owner, group and mode of each file itself, such as C(0:0 0644), with C(link) for the mode of a symbolic link; None without one."""
+    found: dict[str, str | None] = {}
+    for path in paths:
+        try:
+            state = os.lstat(path)
+        except FileNotFoundError:
+            found[path] = None
+            continue
+        mode = "link" if stat.S_ISLNK(state.st_mode) else f"{stat.S_IMODE(state.st_mode):04o}"
+        found[path] = f"{state.st_uid}:{state.st_gid} {mode}"
+    return found
 
 
 def find_programs(names: Sequence[str], directories: Sequence[str]) -> dict[str, str]:

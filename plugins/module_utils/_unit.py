@@ -18,7 +18,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._run impo
 UNIT = "docker.service"
 PROPERTIES = (
     "LoadState", "ActiveState", "SubState", "Result", "MainPID", "FragmentPath", "DropInPaths", "NeedDaemonReload",
-    "ActiveEnterTimestamp", "ExecReload", "UnitFileState", "ConditionResult", "Environment", "EnvironmentFiles",
+    "ActiveEnterTimestamp", "ExecMainStartTimestamp", "ExecReload", "UnitFileState", "ConditionResult", "Environment", "EnvironmentFiles",
 )  # fmt: skip
 MAX_PATHS = 100
 """Drop-ins, and environment files, that are looked at. The user's own manager names them, and each costs a look at the disk."""
@@ -40,6 +40,7 @@ class Unit:
     :ivar drop_ins: paths of all its drop-ins.
     :ivar shadows: paths of the unit or its drop-ins that are not the collection's own.
     :ivar taken_up: when it last took up its configuration, by a start or a reload, in seconds since the epoch; 0 for never.
+    :ivar started: when its main process was last started, in the same unit.
     :ivar environment: what its C(Environment=) lines set.
     :ivar environment_files: paths of its C(EnvironmentFile=) lines, whose variables win over those.
     """
@@ -51,6 +52,7 @@ class Unit:
     shadows: tuple[str, ...] = ()
     needs_daemon_reload: bool = False
     taken_up: float = 0.0
+    started: float = 0.0
     error: str = ""
     load: str = ""
     result: str = ""
@@ -122,6 +124,7 @@ def parse_show(text: str, own: str) -> Unit:
         shadows=tuple(others),
         needs_daemon_reload=values.get("NeedDaemonReload") == "yes",
         taken_up=max(parse_time(time) for time in times),
+        started=parse_time(values.get("ExecMainStartTimestamp", "")),
         load=clean(values.get("LoadState", ""), 40),
         result=clean(values.get("Result", ""), 40),
         enabled=clean(values.get("UnitFileState", ""), 40),

@@ -284,6 +284,15 @@ host:
     unit_text:
       description: Text of C(/etc/systemd/user/docker.service); null where there is none.
       type: str
+    wrapper_text:
+      description: Text of C(/usr/local/libexec/rootless-docker/pasta); null where there is none.
+      type: str
+    drop_ins:
+      description:
+        - Root's drop-ins of every user's C(docker.service), also those that no manager has read yet.
+      type: list
+      elements: str
+      sample: [/etc/systemd/user/docker.service.d/limits.conf]
     missing_subordinate_files:
       description: Which of C(/etc/subuid) and C(/etc/subgid) are not there.
       type: list
@@ -674,14 +683,21 @@ users:
       description: Whether C(daemon.json) was written after the daemon last took it up.
       type: bool
       sample: false
+    changed_since_start:
+      description:
+        - Those of root's files that decide how the daemon starts (its environment file, the unit, the wrapper, root's drop-ins), which
+          were written after its start.
+      type: list
+      elements: str
+      sample: []
     running:
       description: What runs.
       type: dict
       contains:
         variables:
           description:
-            - The variables of the role C(rootless_daemon) that decide how RootlessKit runs, and the digest, as the running
-              process has them; empty where none runs.
+            - The variables of the role C(rootless_daemon) that decide how RootlessKit runs, the digest, and what else
+              C(/etc/rootless-docker/USER/environment) names, as the running process has them; empty where none runs.
           type: dict
           sample: {"DOCKERD_ROOTLESS_ROOTLESSKIT_NET": "pasta"}
         changed_variables:
@@ -800,6 +816,10 @@ users:
       description: The Engine's own answer.
       type: dict
       contains:
+        containers:
+          description: How many containers run; null where that is not known.
+          type: int
+          sample: 4
         version:
           description: Of the process.
           type: str

@@ -14,7 +14,8 @@ description:
   - An archive is verified by SHA-256 before it is unpacked, has to hold exactly C(rootlesskit), C(rootlessctl) and
     C(rootlesskit-docker-proxy), and becomes visible by one rename. Until then what is installed keeps working.
   - A link C(docker-rootlesskit) is made beside the programs, because the Engine's launch scripts look for that name first.
-  - On each run the installed programs are compared with the sums taken when they were unpacked. What differs is repaired.
+  - On each run the installed programs are compared with the sums taken when they were unpacked. What differs is repaired, and what
+    else lies in the version's folder is removed, because that folder comes first on the PATH of the daemons.
   - Daemons that run are not touched; they go on with the version that they were started with.
 extends_documentation_fragment:
   - portside.rootless_docker.attributes
@@ -114,6 +115,18 @@ damage:
   type: list
   elements: str
   sample: [not installed]
+rewritten:
+  description: Paths of the programs that were unpacked, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/opt/rootlesskit/3.2.0/rootlesskit, /opt/rootlesskit/3.2.0/rootlessctl, /opt/rootlesskit/3.2.0/rootlesskit-docker-proxy]
+foreign:
+  description: Paths in the version's folder that did not come from its archive and were removed, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [/opt/rootlesskit/3.2.0/pasta]
 removed:
   description: Versions that were removed, or would be.
   returned: success
@@ -159,7 +172,7 @@ class Release:
         after = self.wanted(before)
         install = self.present and bool(before.damage)
         removed = [version for version in before.versions if version not in after.versions]
-        changed = install or bool(removed or before.leftovers) or before.current != after.current
+        changed = install or bool(removed or before.leftovers or before.foreign) or before.current != after.current
         if changed and not self.module.check_mode:
             self.act(before, install, removed)
         return {
@@ -169,6 +182,8 @@ class Release:
             "path": os.path.join(self.directory, "current"),
             "installed": install,
             "damage": before.damage,
+            "rewritten": [os.path.join(self.directory, self.version, name) for name in core.PROGRAMS] if install else [],
+            "foreign": [os.path.join(self.directory, self.version, name) for name in before.foreign],
             "removed": removed,
             "versions": after.versions,
             "diff": {
@@ -190,6 +205,7 @@ class Release:
     def act(self, before: core.State, install: bool, removed: list[str]) -> None:
         """Install, switch, and only then remove, so that there is a working version at every moment."""
         core.remove(self.directory, before.leftovers)
+        core.remove_foreign(os.path.join(self.directory, self.version), before.foreign)
         if install:
             archive = self.module.params["archive"] or self.fetch()
             core.verify_archive(archive, self.checksum, self.module.params["archive"] or self.url())
@@ -219,7 +235,8 @@ class Release:
     def shown(state: core.State) -> str:
         """A state as the diff shows it."""
         lines = [f"current: {state.current or 'none'}", *(f"version: {version}" for version in state.versions)]
-        lines += [f"damage: {phrase}" for phrase in state.damage] + [f"leftover: {name}" for name in state.leftovers]
+        lines += [f"damage: {phrase}" for phrase in state.damage] + [f"foreign: {name}" for name in state.foreign]
+        lines += [f"leftover: {name}" for name in state.leftovers]
         return "\n".join(lines) + "\n"
 
 

@@ -37,6 +37,13 @@ options:
     type: list
     elements: str
     default: []
+  verified_packages:
+    description:
+      - Names of packages whose programs are compared with what the package brought. Debian and what derives from it only.
+      - Configuration files are not compared.
+    type: list
+    elements: str
+    default: []
   units:
     description: Names of system units.
     type: list
@@ -113,9 +120,23 @@ removable_packages:
   elements: str
   sample:
     - uidmap
+altered:
+  description:
+    - For each package of O(verified_packages) the programs that are not as the package brought them. Packages without are left out.
+  returned: success
+  type: dict
+  sample:
+    passt: [/usr/bin/pasta.avx2]
+affected_programs:
+  description: All programs of the packages in RV(altered). Installed again, every one of them is another file.
+  returned: success
+  type: list
+  elements: str
+  sample: [/usr/bin/pasta, /usr/bin/pasta.avx2]
 units:
   description:
-    - For each unit of O(units) systemd's words for C(load), C(active), C(enabled) and C(fragment) (the unit file's path).
+    - For each unit of O(units) systemd's words for C(load), C(active), C(enabled) and C(fragment) (the unit file's path), C(drop_ins)
+      (their paths), C(delegated) (the cgroup controllers that it hands on) and C(needs_daemon_reload) (C(yes) or C(no)).
     - All are empty where systemd does not answer.
   returned: success
   type: dict
@@ -125,6 +146,9 @@ units:
       active: inactive
       enabled: masked
       fragment: ""
+      drop_ins: ""
+      delegated: ""
+      needs_daemon_reload: "no"
 files:
   description: The text of each file of O(files), V(null) where it does not exist.
   returned: success
@@ -137,6 +161,14 @@ entry_counts:
   type: dict
   sample:
     /var/lib/docker/containers: 3
+attributes:
+  description:
+    - Owner, group and mode of each file of O(files) itself, with C(link) in place of the mode of a symbolic link; V(null) where it does
+      not exist.
+  returned: success
+  type: dict
+  sample:
+    /etc/modules-load.d/rootless-docker.conf: "0:0 0644"
 programs:
   description: The path of each program of O(programs), empty where there is none.
   returned: success
@@ -164,7 +196,7 @@ apt_sources:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _run
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _package_files, _run
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_state as system_state
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 
@@ -181,10 +213,14 @@ def run(arguments: list[str]) -> tuple[int, str]:
 def read(params: dict) -> dict:
     """Everything that was asked for, under the names of RETURN."""
     programs = system_state.find_programs(params["programs"], params["program_directories"])
+    altered = _package_files.altered_files(params["verified_packages"])
     return {
         "packages": system_state.package_versions(params["packages"], run),
         "removable_packages": system_state.removable_packages(params["removable_packages"], run),
+        "altered": altered,
+        "affected_programs": _package_files.programs_of(list(altered)),
         "units": system_state.unit_states(params["units"], run),
+        "attributes": system_state.file_attributes(params["files"]),
         "files": system_state.file_contents(params["files"]),
         "entry_counts": system_state.entry_counts(params["entry_counts"]),
         "programs": programs,
@@ -205,6 +241,7 @@ def main() -> None:
         argument_spec={
             "packages": names,
             "removable_packages": names,
+            "verified_packages": names,
             "units": names,
             "files": names,
             "entry_counts": names,

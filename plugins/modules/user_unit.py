@@ -44,11 +44,12 @@ options:
       action:
         description:
           - What to do with the unit.
+          - V(reread) has the user's manager read the files of its units again, and leaves the daemon alone.
           - V(none) is for an entry that only sets O(units[].linger).
           - V(adopt) stops the daemon of a unit of the user's own, removes that unit's file and its links with the user's rights, and starts
             the one in C(/etc/systemd/user). Where that does not start, the user's own is put back and started.
         type: str
-        choices: [start, restart, reload, stop, adopt, none]
+        choices: [start, restart, reload, stop, reread, adopt, none]
         required: true
       own_unit:
         description:
@@ -165,6 +166,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._run impo
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import UNIT, manager_is_up, systemctl
 
 JOURNAL_LINES = 20
+ACTIONS = ("start", "restart", "reload", "stop", "reread", "adopt", "none")
 ENGINE_SECONDS = 5
 """Seconds in which a user's Engine has to say what is published."""
 
@@ -297,6 +299,8 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
             call([*command, "stop", UNIT], timeout)
             call([*command, "daemon-reload"], 30)
             reached = state(user, uid)
+        elif action == "reread" and manager_is_up(uid):
+            call([*command, "daemon-reload"], 30)
         if linger is False:
             call(["loginctl", "disable-linger", user], 20)
     except UnitError as error:
@@ -353,7 +357,11 @@ def main() -> None:
                 "required": True,
                 "options": {
                     "user": {"type": "str", "required": True},
-                    "action": {"type": "str", "choices": ["start", "restart", "reload", "stop", "adopt", "none"], "required": True},
+                    "action": {
+                        "type": "str",
+                        "choices": ["start", "restart", "reload", "stop", "reread", "adopt", "none"],
+                        "required": True,
+                    },
                     "linger": {"type": "bool"},
                     "own_unit": {
                         "type": "dict",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.adoption import adoption_changes, adoption_obstacles
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
@@ -20,22 +20,29 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_ac
     overlap_notes,
     too_few,
 )
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_action import (
+    DEFER,
+    NOW,
+    edited,
+    effective,
+    meanwhile,
+    put_off,
+    split_config,
+    unit_action,
+)
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_effect import unlike_asked
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST, complete
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_prediction import port_driver_kept
 
 CONFIGURATION = "/etc/rootless-docker"
 WRAPPER = "/usr/local/libexec/rootless-docker/pasta"
 UNIT = "/etc/systemd/user/docker.service"
 ENABLED = "/etc/systemd/user/default.target.wants/docker.service"
 SHELL_SNIPPET = "/etc/profile.d/rootless-docker.sh"
+# Where packages put their units and drop-ins.
+VENDOR = "/usr/lib/"
 # The first line of every file of the role, which tells it from somebody else's.
 HEAD = "# Written by Ansible, role portside.rootless_docker.rootless_daemon."
-
-# dockerd takes these up on SIGHUP (Docker's documentation of daemon.json); every other key needs a restart.
-RELOADABLE = {
-    "allow-nondistributable-artifacts", "authorization-plugins", "debug", "default-runtime", "features", "insecure-registries", "labels",
-    "live-restore", "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts", "registry-mirrors", "runtimes",
-    "shutdown-timeout",
-}  # fmt: skip
 
 
 def version(text: str | None) -> tuple[int, ...]:
@@ -139,17 +146,6 @@ def render_json(data: Any) -> str:
     return json.dumps(data, indent=2, sort_keys=True) + "\n"
 
 
-def split_config(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """daemon.json's keys that a reload takes up, and those that need a restart."""
-    reloadable = {key: value for key, value in config.items() if key in RELOADABLE}
-    return reloadable, {key: value for key, value in config.items() if key not in RELOADABLE}
-
-
-def effective(text: str) -> str:
-    """A file less its comments and blank lines: a better comment is no reason to stop anybody's containers."""
-    return "\n".join(line for line in text.splitlines() if line.startswith("#!") or not re.match(r"\s*(#|$)", line))
-
-
 def digest(variables: dict[str, str], config: dict[str, Any], unit: str, wrapper: str) -> str:
     """Stands for everything that needs a restart when it changes.
 
@@ -162,41 +158,14 @@ def digest(variables: dict[str, str], config: dict[str, Any], unit: str, wrapper
     ]
 
 
-REST_CHANGED = "the unit, the environment, the wrapper, or keys of daemon.json that need a restart changed"
-
-
-def unit_action(variables: dict[str, str], environment_text: str, config: str, state: dict[str, Any]) -> tuple[str, str]:
-    """What to do with a user's unit, and why; C(none) where it runs as declared.
-
-    :param variables: what the unit should have been started with, the digest included.
-    :param environment_text: the wanted text of the user's environment file.
-    :param config: the wanted text of daemon.json.
-    """
-    if not state.get("exists") or state["unit"]["active"] != "active":
-        return "start", f"it is {state['unit']['active'] if state.get('exists') else 'new'}"
-    if not state["running"]["rootlesskit"]:
-        return "restart", "its RootlessKit cannot be found, so nobody knows what runs (STATE/child_pid names no process of the user's)"
-    if state["stale"]:
-        return "restart", "; ".join(state["stale"])
-    runs = state["running"]["variables"]
-    differ = [f"{name} is {value!r}, declared is {variables[name]!r}" for name, value in runs.items() if value != variables[name]]
-    if differ:
-        # The digest differs with every one of them; alone it stands for what it is made of besides.
-        named = [text for text in differ if not text.startswith(DIGEST)]
-        return "restart", "; ".join(named) or REST_CHANGED
-    if effective(environment_text) != effective(state["environment"] or ""):
-        return "restart", "its environment file was changed since, and nobody knows which text it was started with"
-    if config != state["daemon_json"] or state["reload_pending"]:
-        return "reload", "daemon.json changed in keys that a reload takes up"
-    return "none", ""
-
-
 def make_plan(
     users: list[dict[str, Any]],
     info: dict[str, Any],
     texts: dict[str, str],
     check_mode: bool = False,
     replace_unit: bool = False,
+    restart: str = NOW,
+    remove_foreign: bool = False,
     adopt: bool = False,
 ) -> dict[str, Any]:
     """Everything that has to be done, before anything is.
@@ -206,17 +175,25 @@ def make_plan(
     :param texts: rendered C(unit), C(wrapper) and C(shell) (empty for no snippet).
     :param check_mode: programs that another role would have installed may be missing then.
     :param replace_unit: whether a unit at our path that is not ours may be replaced.
+    :param restart: when a daemon is restarted (O(rootless_daemon_restart)).
+    :param remove_foreign: whether drop-ins of root's that nobody declared go.
     :param adopt: whether a unit in a user's home that hides ours is to be removed, and its daemon's data taken over.
     :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
         Lists for the tasks: C(accounts), C(subordinate_ids), C(preparations), C(packages), C(stop), C(directories), C(files),
         C(start).
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
+        C(deferred), a line for each restart that is put off and shows as a change; C(previous), users who run as they were started, by
+        which of both.
     """
     host = info["host"]
     plan: dict[str, Any] = {
         "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "preparations": [],
         "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {}, "directories": [], "files": [],
+        "deferred": [], "previous": [], "gone": [],
     }  # fmt: skip
+    if remove_foreign:
+        # Those of packages are not this role's to remove.
+        plan["gone"] = [path for path in host["drop_ins"] if not path.startswith(VENDOR)]
     declared = [complete(user) for user in users]
     present = {user["name"]: user for user in declared if user["state"] == "present"}
     absent = {user["name"]: user for user in declared if user["state"] == "absent"}
@@ -232,13 +209,14 @@ def make_plan(
         if missing and not check_mode:
             plan["errors"] += [f"{user['name']}: {text}" for text in missing]
             continue
-        port_driver = resolve_port_driver(user, host)
+        kept = port_driver_kept(user, info["users"].get(user["name"], {}).get("environment")) if missing else None
+        port_driver = kept or resolve_port_driver(user, host)
         wrapper = needs_wrapper(user, port_driver, host)
         wrapper_wanted = wrapper_wanted or wrapper
         if not missing:
             plan["errors"] += [f"{user['name']}: {text}" for text in combination_errors(user, port_driver, host)]
         plan["resolved"][user["name"]] = port_driver
-        plan_user(plan, user, port_driver, wrapper, info, texts, adopt)
+        plan_user(plan, user, port_driver, wrapper, info, texts, restart, adopt)
     for name in absent:
         plan_removal(plan, name, info["users"].get(name, {}))
     if plan["accounts"]:
@@ -276,6 +254,54 @@ def obstacle(user: dict[str, Any], state: dict[str, Any], adopt: bool = False) -
     return ""
 
 
+class Wanted(NamedTuple):
+    """What one user's daemon should have been started with.
+
+    :ivar texts: path and text of the files of the unit and of the wrapper, where it is used.
+    """
+
+    variables: dict[str, str]
+    environment: str
+    config: str
+    texts: dict[str, str]
+
+
+class Action(NamedTuple):
+    """What is done with one user's unit.
+
+    :ivar name: as the module C(user_unit) has it, or C(stuck) where a restart would give the same again.
+    :ivar reason: why.
+    :ivar reread: whether the user's manager has to read the files of its units again in any case.
+    :ivar own: for C(adopt), the user's own unit.
+    """
+
+    name: str
+    reason: str
+    reread: bool = False
+    own: dict[str, Any] | None = None
+
+
+def decide(user: dict[str, Any], port_driver: str, state: dict[str, Any], host: dict[str, Any], gone: list[str], wanted: Wanted) -> Action:
+    """What one user's unit needs, whatever the policy for restarts is.
+
+    :param gone: paths of drop-ins that are about to be removed.
+    """
+    if not state["exists"]:
+        return Action("start", "it is new")
+    if is_hidden(state):
+        changes = "; ".join(adoption_changes(user, port_driver, state)) or "nothing else"
+        path = state["unit"]["fragment"]
+        own = {"path": path, "text": state["own"]["unit"]}
+        return Action("adopt", f"rootless_daemon_adopt is true: {path} is removed. What changes: {changes}", own=own)
+    found = {UNIT: host["unit_text"], WRAPPER: host["wrapper_text"]}
+    changed = edited(wanted.texts, found, [path for path in gone if path in state["unit"]["drop_ins"]])
+    effect = unlike_asked(wanted.variables, f"{CONFIGURATION}/{user['name']}/daemon.json", wanted.texts.get(WRAPPER, ""), host, state)
+    name, reason = unit_action(wanted.variables, wanted.environment, wanted.config, state, changed, effect)
+    # The manager would start it by the old text when it comes back by itself.
+    reread = state["manager"] and (state["unit"]["needs_daemon_reload"] or bool(gone) or found[UNIT] != wanted.texts[UNIT])
+    return Action(name, reason, reread)
+
+
 def plan_user(
     plan: dict[str, Any],
     user: dict[str, Any],
@@ -283,7 +309,8 @@ def plan_user(
     wrapper: bool,
     info: dict[str, Any],
     texts: dict[str, str],
-    adopt: bool = False,
+    restart: str,
+    adopt: bool,
 ) -> None:
     """One user that should have a daemon."""
     name, host = user["name"], info["host"]
@@ -295,21 +322,19 @@ def plan_user(
     environment_text = f"{HEAD}\n# Every user of the host can read it.\n" + "".join(
         f"{key}={quoted(value)}\n" for key, value in variables.items()
     )
-    action, because = unit_action(variables, environment_text, config, state)
-    own: dict[str, Any] = {}
+    wanted_texts = {UNIT: texts["unit"], **({WRAPPER: texts["wrapper"]} if wrapper else {})}
+    wanted = Wanted(variables, environment_text, config, wanted_texts)
     reason = obstacle(user, state, adopt) or account_obstacle(state, host)
-    if not reason and is_hidden(state):
-        own = {"own_unit": {"path": state["unit"]["fragment"], "text": state["own"]["unit"]}}
-        changes = "; ".join(adoption_changes(user, port_driver, state)) or "nothing else"
-        action, because = "adopt", f"rootless_daemon_adopt is true: {state['unit']['fragment']} is removed. What changes: {changes}"
-    if not reason and action in ("start", "restart", "adopt"):
-        reason = data_obstacle(state)
+    if not reason:
+        action = decide(user, port_driver, state, host, plan["gone"], wanted)
+        reason = data_obstacle(state) if action.name in ("start", "restart", "adopt") else ""
     if reason:
         plan["left_out"].append(f"{name} was left out: {reason}")
         return
     plan["notes"] += [f"{name}: {text}" for text in overlap_notes(state)]
     unit = state.get("unit", {"fragment": "", "shadows": []})
-    plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in unit["shadows"] if path != unit["fragment"]]
+    shadows = [path for path in unit["shadows"] if path != unit["fragment"] and path not in host["drop_ins"]]
+    plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in shadows]
     folder = f"{CONFIGURATION}/{name}"
     record = state["made"]
     if not state["exists"]:
@@ -331,10 +356,35 @@ def plan_user(
         {"path": f"{folder}/daemon.json", "content": config, "validate": validate},
         {"path": f"{folder}/made.json", "content": render_json(record)},
     ]
+    plan_unit(plan, user, state, restart, wanted, action)
+
+
+def plan_unit(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], restart: str, wanted: Wanted, decided: Action) -> None:
+    """What is done with one user's unit under the policy for restarts, and what is said about it."""
+    name, linger = user["name"], state.get("linger", False)
+    action, reason = decided.name, decided.reason
+    if action == "stuck":
+        overrides = ", ".join(state["unit"]["shadows"]) or "nobody knows what"
+        plan["left_out"].append(
+            f"{name} does not run as declared, and a restart would change nothing: {reason}. What overrides it: {overrides}. Remedy: look "
+            f"at systemctl --user --machine={name}@ cat docker.service, and remove what nobody declared, or declare what it sets"
+        )
+        action = "none"
+    if put_off(restart, action, state.get("engine", {}).get("containers")):
+        plan["previous"].append(name)
+        line = f"{name}: a restart is put off (rootless_daemon_restart: {restart}), and it runs as it was started, because {reason}"
+        plan["deferred" if restart == DEFER else "notes"].append(line)
+        action = meanwhile(wanted.config, state, decided.reread)
+        reason = "what a reload takes up changed"
+    if action == "none" and decided.reread:
+        action = "reread"
+    if action == "reread":
+        reason = "files of the unit changed; the daemon is not touched, its manager reads them again"
     if action != "none" or not linger:
+        own = {"own_unit": decided.own} if decided.own else {}
         plan["start"].append({"user": name, "action": action, **({} if linger else {"linger": True}), **own})
     if action != "none":
-        plan["reasons"].append(f"{name}: {action}, because {because}" + CONSEQUENCE.get(action, ""))
+        plan["reasons"].append(f"{name}: {action}, because {reason}" + CONSEQUENCE.get(action, ""))
 
 
 CONSEQUENCE = {
@@ -366,6 +416,14 @@ def plan_common(
     others = set(host["configured"]) - present - absent
     state = "present" if present or others else "absent"
     plan["directories"] = [{"path": CONFIGURATION, "state": state}, *plan["directories"]]
+    plan["files"] += [{"path": path, "state": "absent"} for path in plan["gone"]]
+    left = [path for path in host["drop_ins"] if path not in plan["gone"]]
+    if present:
+        plan["notes"] += [
+            f"{path} adds to the unit of every user, and nobody declared it"
+            + ("" if path.startswith(VENDOR) else " (rootless_daemon_remove_foreign removes it)")
+            for path in left
+        ]
     if state == "absent":
         # Where no user has a folder, a unit of that name is somebody else's. Folders go last, so a run that was cut off still has one.
         paths = [ENABLED, SHELL_SNIPPET, WRAPPER] if host["configured"] else []

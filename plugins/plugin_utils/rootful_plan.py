@@ -127,7 +127,7 @@ def _plan_unit(plan: dict[str, Any], record: dict[str, Any], mode: str, name: st
             return
         if was.get("changed") == "mask" and masked:
             plan["unmask"].append(link)
-        _plan_act(plan, name, unit, bool(was.get("enabled")), bool(was.get("active")), fresh)
+        _plan_act(plan, name, unit, bool(was.get("enabled")), bool(was.get("active")))
         del record[name]
         return
     # A unit that is not there, or that somebody else masked, needs nothing.
@@ -143,15 +143,15 @@ def _plan_unit(plan: dict[str, Any], record: dict[str, Any], mode: str, name: st
             plan["mask"].append(link)
         # Nothing has to be stopped that arrives masked.
         if is_active(unit):
-            plan["units"].append({"name": name, "state": "stopped", "fresh": fresh})
+            plan["units"].append({"name": name, "state": "stopped"})
         return
     if masked:
         plan["unmask"].append(link)
     if fresh or masked or is_enabled(unit) or is_active(unit):
-        plan["units"].append({"name": name, "enabled": False, "state": "stopped", "fresh": fresh})
+        plan["units"].append({"name": name, "enabled": False, "state": "stopped"})
 
 
-def _plan_act(plan: dict[str, Any], name: str, unit: dict[str, str], enabled: bool, active: bool, fresh: bool) -> None:
+def _plan_act(plan: dict[str, Any], name: str, unit: dict[str, str], enabled: bool, active: bool) -> None:
     """Add what brings a unit to a state that was recorded."""
     act: dict[str, Any] = {}
     if enabled != is_enabled(unit):
@@ -159,4 +159,4 @@ def _plan_act(plan: dict[str, Any], name: str, unit: dict[str, str], enabled: bo
     if active and not is_active(unit):
         act["state"] = "started"
     if act:
-        plan["units"].append({"name": name, **act, "fresh": fresh})
+        plan["units"].append({"name": name, **act})

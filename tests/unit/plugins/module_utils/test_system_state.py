@@ -33,20 +33,27 @@ def test_units_come_in_the_order_asked():
         "LoadState=masked\nActiveState=inactive\nFragmentPath=\nUnitFileState=masked\n\n"
         "LoadState=not-found\nActiveState=inactive\nFragmentPath=\nUnitFileState=\n"
     )
+    empty = dict.fromkeys(core.UNIT_PROPERTIES, "")
     assert core.unit_states(["docker.service", "none.service"], answer(0, output)) == {
-        "docker.service": {"load": "masked", "active": "inactive", "enabled": "masked", "fragment": ""},
-        "none.service": {"load": "not-found", "active": "inactive", "enabled": "", "fragment": ""},
+        "docker.service": {**empty, "load": "masked", "active": "inactive", "enabled": "masked"},
+        "none.service": {**empty, "load": "not-found", "active": "inactive"},
     }
 
 
 def test_units_without_systemd():
-    assert core.unit_states(["docker.service"], answer(127))["docker.service"] == {"load": "", "active": "", "enabled": "", "fragment": ""}
+    assert core.unit_states(["docker.service"], answer(127))["docker.service"] == dict.fromkeys(core.UNIT_PROPERTIES, "")
 
 
 def test_files_and_programs(tmp_path):
     present = tmp_path / "tool"
     present.write_text("text")
     assert core.file_contents([str(present), str(tmp_path / "none")]) == {str(present): "text", str(tmp_path / "none"): None}
+    present.chmod(0o640)
+    link = tmp_path / "link"
+    link.symlink_to(present)
+    owner = f"{present.stat().st_uid}:{present.stat().st_gid}"
+    wanted = {str(present): f"{owner} 0640", str(link): f"{owner} link", str(tmp_path / "none"): None}
+    assert core.file_attributes(list(wanted)) == wanted
     assert core.find_programs(["tool"], [str(tmp_path)]) == {"tool": ""}
     present.chmod(0o755)
     assert core.find_programs(["tool", "none"], ["/nonexistent", str(tmp_path)]) == {"tool": str(present), "none": ""}

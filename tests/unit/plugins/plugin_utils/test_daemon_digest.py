@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_plan as core
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_action import RELOADABLE, split_config
 
 CONFIG = {"debug": True, "data-root": "/srv/a"}
 
@@ -16,7 +17,7 @@ CONFIG = {"debug": True, "data-root": "/srv/a"}
         ({"A": "1"}, CONFIG, "# better\nu\n\n", "# better\nw", True),
         # dockerd takes up a new value when it reloads, and keeps the old one of a key that is gone.
         ({"A": "1"}, {"data-root": "/srv/a"}, "u", "w", False),
-        *[({"A": "1"}, {**CONFIG, key: ["x"]}, "u", "w", False) for key in sorted(core.RELOADABLE - {"debug"})],
+        *[({"A": "1"}, {**CONFIG, key: ["x"]}, "u", "w", False) for key in sorted(RELOADABLE - {"debug"})],
         ({"A": "2"}, CONFIG, "u", "w", False),
         ({"A": "1", "B": ""}, CONFIG, "u", "w", False),
         ({"A": "1"}, {**CONFIG, "data-root": "/srv/b"}, "u", "w", False),
@@ -31,4 +32,4 @@ def test_digest_changes_with_what_needs_a_restart(variables, config, unit, wrapp
 
 
 def test_split_config():
-    assert core.split_config(CONFIG) == ({"debug": True}, {"data-root": "/srv/a"})
+    assert split_config(CONFIG) == ({"debug": True}, {"data-root": "/srv/a"})

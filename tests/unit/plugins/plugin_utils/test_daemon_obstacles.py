@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils._network_state import options_of_environment
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_plan as core
 
 SHADOW = "/home/alice/.config/systemd/user/docker.service"
@@ -14,13 +17,15 @@ HOST = {
     "dockerd": "/usr/sbin/dockerd", "dockerd_version": "26.1.5", "launch_script": "/usr/bin/dockerd-rootless.sh",
     "rootlesskit": "/opt/rootlesskit/3.2.0/rootlesskit", "rootlesskit_version": "3.2.0", "pasta": "/usr/bin/pasta",
     "pasta_options": ["--host-lo-to-ns-lo"], "slirp4netns": None, "ephemeral_ports": [32768, 60999], "configured": [],
-    "unit_text": None, "missing_subordinate_files": [],
+    "unit_text": None, "missing_subordinate_files": [], "wrapper_text": None, "drop_ins": [],
 }  # fmt: skip
 TEXTS = {"unit": f"{core.HEAD}\n[Unit]\n", "wrapper": "", "shell": ""}
 STATE = {
     "exists": True, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {}, "stale": [], "reload_pending": False,
-    "unit": {"active": "inactive", "fragment": core.UNIT, "shadows": []}, "environment": None, "daemon_json": None,
-    "running": {"variables": {}, "rootlesskit": None},
+    "unit": {"active": "inactive", "fragment": core.UNIT, "shadows": [], "drop_ins": [], "needs_daemon_reload": False},
+    "environment": None, "daemon_json": None, "manager": True, "running": {"variables": {}, "rootlesskit": None},
+    "changed_since_start": [],
+    "network": {"mtu": {"asked": 65520, "in_effect": 65520}, "host_loopback": {"asked": "closed", "in_effect": "closed"}},
 }  # fmt: skip
 
 
@@ -49,7 +54,7 @@ def test_an_account_that_must_not_be_created_is_left_out():
 
 
 def test_a_drop_in_is_named():
-    state = {**STATE, "unit": {"active": "inactive", "fragment": core.UNIT, "shadows": [DROP_IN]}}
+    state = {**STATE, "unit": {**STATE["unit"], "shadows": [DROP_IN], "drop_ins": [DROP_IN]}}
     result = plan([{"name": "alice"}], states={"alice": state})
     assert result["notes"] == [f"alice: {DROP_IN} adds to the unit, and nobody declared it"]
     assert started(result) == ["alice"]
@@ -82,7 +87,7 @@ ROOT = {
     "path": "/home/alice/.local/share/docker", "exists": False, "home_exists": True, "folder": "/home/alice", "read_only": False,
     "free_bytes": 2**30, "free_files": None, "owner_is_user": True, "writable": True,
 }  # fmt: skip
-RUNNING = {"active": "active", "fragment": core.UNIT, "shadows": []}
+RUNNING = {**STATE["unit"], "active": "active"}
 
 
 @pytest.mark.parametrize(
@@ -90,11 +95,11 @@ RUNNING = {"active": "active", "fragment": core.UNIT, "shadows": []}
     [
         ({}, []),
         (dict.fromkeys(ROOT), []),
-        ({"free_bytes": 4 * 1024 * 1024, "free_files": 64}, []),
+        ({"free_bytes": 1024 * 1024, "free_files": 64}, []),
         ({"owner_is_user": False}, []),
         ({"home_exists": False}, ["its home /home/alice does not exist", "mkhomedir_helper alice"]),
         ({"read_only": True}, ["/home/alice/.local/share/docker lies on", "read-only", "findmnt --target /home/alice"]),
-        ({"free_bytes": 4 * 1024 * 1024 - 1}, ["full file system: 4194303 bytes are free", "df /home/alice"]),
+        ({"free_bytes": 1024 * 1024 - 1}, ["full file system: 1048575 bytes are free", "df /home/alice"]),
         ({"free_files": 3}, ["3 more files", "df --inodes"]),
         ({"owner_is_user": False, "writable": False}, ["lies in /home/alice, where the user may not write", "chown"]),
     ],
@@ -113,14 +118,18 @@ def test_a_full_disk_is_no_obstacle_for_what_runs_and_stays():
     full = {**STATE, "name": "alice", "home": "/home/alice", "data_root": {**ROOT, "free_bytes": 0}, "linger": True}
     new = plan([{"name": "alice"}], states={"alice": {**full, "data_root": ROOT}})
     files = {file["path"].rpartition("/")[2]: file.get("content") for file in new["files"] if "/alice/" in file["path"]}
-    variables = dict(line.split("=", 1) for line in files["environment"].splitlines() if not line.startswith("#"))
+    variables = dict(word.split("=", 1) for word in shlex.split(files["environment"], comments=True))
     runs = {
         **full, "unit": RUNNING, "environment": files["environment"], "daemon_json": files["daemon.json"],
-        "running": {"rootlesskit": {"pid": 1}, "variables": {name: value.strip('"') for name, value in variables.items()}},
+        "running": {
+            "rootlesskit": {"pid": 1, "argv": ["rootlesskit", *options_of_environment(variables)]},
+            "dockerd": None, "pasta": None, "variables": variables,
+        },
     }  # fmt: skip
-    result = plan([{"name": "alice"}], states={"alice": runs})
+    host = {"unit_text": TEXTS["unit"]}
+    result = plan([{"name": "alice"}], host, {"alice": runs})
     assert (result["left_out"], result["start"]) == ([], [])
-    stale = plan([{"name": "alice"}], states={"alice": {**runs, "stale": ["dockerd was replaced"]}})
+    stale = plan([{"name": "alice"}], host, {"alice": {**runs, "stale": ["dockerd was replaced"]}})
     assert (len(stale["left_out"]), stale["start"]) == (1, [])
 
 

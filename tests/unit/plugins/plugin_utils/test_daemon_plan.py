@@ -8,6 +8,8 @@ import shlex
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _inspect
+from ansible_collections.portside.rootless_docker.plugins.module_utils._network_state import options_of_environment
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_action
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_plan as core
 
 OLD, NEW = ["--host-lo-to-ns-lo"], ["--host-lo-to-ns-lo", "--conf-path"]
@@ -23,19 +25,23 @@ HOST = {
     "ephemeral_ports": [32768, 60999],
     "configured": [],
     "unit_text": None,
+    "wrapper_text": None,
+    "drop_ins": [],
     "missing_subordinate_files": [],
 }
 BARE = {
     **dict.fromkeys(HOST), "pasta_options": [], "ephemeral_ports": [32768, 60999], "configured": [],
-    "missing_subordinate_files": [],
+    "drop_ins": [], "missing_subordinate_files": [],
 }  # fmt: skip
 TEXTS = {"unit": f"{core.HEAD}\n[Unit]\n", "wrapper": "#!/bin/sh\n", "shell": "export DOCKER_HOST\n"}
 SHARED = [core.UNIT, core.ENABLED, core.SHELL_SNIPPET, core.WRAPPER]
 TO_DO = ("errors", "preparations", "accounts", "subordinate_ids", "packages", "stop", "start", "reasons")
+NETWORK = {"mtu": {"asked": 65520, "in_effect": 65520}, "host_loopback": {"asked": "closed", "in_effect": "closed"}}
 FRESH = {
     "exists": True, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {}, "stale": [], "reload_pending": False,
-    "unit": {"active": "no user manager", "fragment": "", "shadows": []}, "environment": None, "daemon_json": None,
-    "running": {"variables": {}, "rootlesskit": None},
+    "manager": True, "changed_since_start": [], "network": NETWORK, "engine": {"containers": 1},
+    "unit": {"active": "no user manager", "fragment": "", "shadows": [], "drop_ins": [], "needs_daemon_reload": False},
+    "environment": None, "daemon_json": None, "running": {"variables": {}, "rootlesskit": None, "dockerd": None, "pasta": None},
 }  # fmt: skip
 SHADOW = "/home/alice/.config/systemd/user/docker.service"
 
@@ -65,10 +71,22 @@ def running(result, name="alice"):
     words = dict(word.split("=", 1) for word in shlex.split(environment, comments=True))
     return {
         **FRESH, "linger": True, "made": json.loads(content(result, f"{folder}/made.json")),
-        "unit": {"active": "active", "fragment": core.UNIT, "shadows": []},
+        "unit": {**FRESH["unit"], "active": "active", "fragment": core.UNIT},
         "environment": environment, "daemon_json": content(result, f"{folder}/daemon.json"),
-        "running": {"variables": {name: words.get(name) for name in _inspect.VARIABLES}, "rootlesskit": {"pid": 318}},
+        "running": {
+            "variables": _inspect.compared_variables(environment, words),
+            "rootlesskit": {"pid": 318, "argv": rootlesskit_argv(words, folder)},
+            "dockerd": {"argv": ["dockerd", f"--config-file={folder}/daemon.json"]}, "pasta": None,
+        },
     }  # fmt: skip
+
+
+def rootlesskit_argv(variables, folder):
+    """As the launch scripts start it."""
+    return [
+        "rootlesskit", "--state-dir=/run/user/1000/dockerd-rootless", *options_of_environment(variables), "--copy-up=/etc",
+        "/usr/share/docker.io/contrib/dockerd-rootless.sh", f"--config-file={folder}/daemon.json",
+    ]  # fmt: skip
 
 
 def configured(*names, **host):
@@ -179,44 +197,6 @@ def test_quoted(value, text):
     assert core.quoted(value) == text
 
 
-WANTED = {"NET": "pasta", core.DIGEST: "new"}
-SOUND = {
-    "exists": True, "unit": {"active": "active"}, "stale": [], "reload_pending": False, "environment": "text", "daemon_json": "{}",
-    "running": {"variables": WANTED, "rootlesskit": {"pid": 318}},
-}  # fmt: skip
-
-
-def runs(**variables):
-    return {"running": {**SOUND["running"], "variables": {**WANTED, **variables}}}
-
-
-@pytest.mark.parametrize(
-    ("differ", "action", "reason"),
-    [
-        ({}, "none", ""),
-        ({"exists": False}, "start", "it is new"),
-        ({"unit": {"active": "inactive"}, "stale": ["x"]}, "start", "it is inactive"),
-        ({"unit": {"active": "failed"}}, "start", "it is failed"),
-        ({"unit": {"active": "no user manager"}}, "start", "it is no user manager"),
-        ({"stale": ["dockerd was replaced", "pasta is dead"], "daemon_json": None}, "restart", "dockerd was replaced; pasta is dead"),
-        (runs(NET="slirp4netns", **{core.DIGEST: "old"}), "restart", "NET is 'slirp4netns', declared is 'pasta'"),
-        (runs(**{core.DIGEST: "old"}), "restart", core.REST_CHANGED),
-        (runs(**{core.DIGEST: None}), "restart", core.REST_CHANGED),
-        ({"running": {"variables": {}, "rootlesskit": None}}, "restart", "its RootlessKit cannot be found, so nobody knows what runs "
-         "(STATE/child_pid names no process of the user's)"),
-        ({"environment": "# better\ntext"}, "none", ""),
-        ({"environment": "other", "daemon_json": "x"}, "restart", "its environment file was changed since, and nobody knows which text it "
-         "was started with"),
-        ({"environment": None}, "restart", "its environment file was changed since, and nobody knows which text it was started with"),
-        ({"daemon_json": '{"debug": true}'}, "reload", "daemon.json changed in keys that a reload takes up"),
-        ({"daemon_json": None}, "reload", "daemon.json changed in keys that a reload takes up"),
-        ({"reload_pending": True}, "reload", "daemon.json changed in keys that a reload takes up"),
-    ],
-)  # fmt: skip
-def test_unit_action(differ, action, reason):
-    assert core.unit_action(WANTED, "text", "{}", {**SOUND, **differ}) == (action, reason)
-
-
 def test_bare_host_is_told_what_is_missing():
     result = plan([user(), user(name="bob", port_driver="pesto")], BARE)
     wanted = ("dockerd", "launch script", "rootlesskit", "pasta")
@@ -300,9 +280,9 @@ def test_lingering_alone_is_put_back():
     ("options", "actions", "text"),
     [
         ({"mtu": 1500}, ["restart"], f"alice: restart, because {PREFIX}MTU is '65520', declared is '1500'. A restart of RootlessKit stops"),
-        ({"environment": {"A": "b"}}, ["restart"], f"alice: restart, because {core.REST_CHANGED}"),
-        ({"daemon_config": {"data-root": "/srv"}}, ["restart"], f"alice: restart, because {core.REST_CHANGED}"),
-        ({"daemon_config": {"debug": True}}, ["restart"], f"alice: restart, because {core.REST_CHANGED}"),
+        ({"environment": {"A": "b"}}, ["restart"], f"alice: restart, because {daemon_action.REST_CHANGED}"),
+        ({"daemon_config": {"data-root": "/srv"}}, ["restart"], f"alice: restart, because {daemon_action.REST_CHANGED}"),
+        ({"daemon_config": {"debug": True}}, ["restart"], f"alice: restart, because {daemon_action.REST_CHANGED}"),
         ({"shell": "/bin/sh"}, [], ""),
     ],
 )
@@ -347,7 +327,7 @@ def test_the_record_of_what_was_made_is_kept():
     assert not result["preparations"]
 
 
-STOPPED = {"active": "inactive", "fragment": core.UNIT, "shadows": []}
+STOPPED = {**FRESH["unit"], "active": "inactive", "fragment": core.UNIT}
 
 
 @pytest.mark.parametrize(

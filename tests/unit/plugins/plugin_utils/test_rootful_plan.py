@@ -124,7 +124,7 @@ def test_unit_file_in_the_way_of_a_mask():
 def test_stop_on_a_bare_host_disables_what_arrives():
     result = plan(host(NOT_THERE, installed=False), "stop")
     assert result["mask"] == []
-    assert all(act["enabled"] is False and act["fresh"] for act in result["units"])
+    assert all(act == {"name": act["name"], "enabled": False, "state": "stopped"} for act in result["units"])
     assert len(result["units"]) == 3
 
 

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What of a running daemon differs from what is declared, although its variables are right: its command lines. Pure.
+
+What RootlessKit and pasta are told is read from /proc, so it is the user's own doing where it differs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.portside.rootless_docker.plugins.module_utils._network_state import own_options
+from ansible_collections.portside.rootless_docker.plugins.module_utils._programs import same_program
+
+PREFIX = "DOCKERD_ROOTLESS_ROOTLESSKIT_"
+
+
+def asked_phrases(variables: Mapping[str, str], argv: Sequence[str]) -> list[str]:
+    """Options that the declared variables stand for, and that RootlessKit was not given so.
+
+    The launch scripts of all Engines make these options of these variables; what else they add is their own business.
+    """
+    options = own_options(argv)
+    named = {"NET": "--net", "MTU": "--mtu", "PORT_DRIVER": "--port-driver"}
+    wanted = [f"{option}={variables[PREFIX + name]}" for name, option in named.items()]
+    wanted += ["--disable-host-loopback"] if variables[f"{PREFIX}DISABLE_HOST_LOOPBACK"] != "false" else []
+    wanted += shlex.split(variables[f"{PREFIX}FLAGS"])
+    missing = [f"rootlesskit runs without {option}" for option in wanted if option not in options]
+    if "--disable-host-loopback" in options and "--disable-host-loopback" not in wanted:
+        missing.append("rootlesskit runs with --disable-host-loopback")
+    return missing
+
+
+def dockerd_phrases(config_file: str, argv: Sequence[str]) -> list[str]:
+    """Whether dockerd reads the declared configuration, and is told nothing besides that only an edited unit could have told it."""
+    option = f"--config-file={config_file}"
+    if option not in argv:
+        return [f"dockerd runs without {option}"]
+    listens = [argument for argument in argv if argument.startswith(("-H", "--host"))]
+    return [f"dockerd runs with {' '.join(listens)}"] if listens else []
+
+
+def network_phrases(network: Mapping[str, Any]) -> list[str]:
+    """Where pasta or slirp4netns was told something else than RootlessKit: somebody started another one in its place."""
+    names = {"mtu": "the MTU", "host_loopback": "the host's loopback"}
+    found = []
+    for name, words in names.items():
+        asked, effect = network[name]["asked"], network[name]["in_effect"]
+        # RootlessKit below 3.1.0 leaves the host's loopback mirrored, however it is told.
+        if asked is not None and effect not in (None, "unknown", "mirrored", asked):
+            found.append(f"{words} is {effect}, and RootlessKit was told {asked}")
+    return found
+
+
+def wrapper_phrases(wrapper_text: str, pasta_path: str | None, pasta: Mapping[str, Any] | None) -> list[str]:
+    """Whether the pasta that runs is the one that the wrapper starts, with the options that it adds.
+
+    :param wrapper_text: what the wrapper should be; empty where there is none.
+    """
+    if not wrapper_text or not pasta or not pasta["exe"]:
+        return []
+    found = []
+    if pasta_path and not same_program(pasta["exe"], pasta_path):
+        found.append(f"pasta (pid {pasta['pid']}) runs {pasta['exe']}, the wrapper starts {pasta_path}")
+    argv = pasta["argv"]
+    if not any(argument.endswith(",auto") for argument in argv):
+        found.append(f"pasta (pid {pasta['pid']}) runs without the ephemeral range that the wrapper adds")
+    return found
+
+
+def unlike_asked(
+    variables: Mapping[str, str], config_file: str, wrapper_text: str, host: Mapping[str, Any], state: Mapping[str, Any]
+) -> list[str]:
+    """Everything that runs otherwise, one phrase each; empty for a daemon that is down."""
+    running = state["running"]
+    if not running["rootlesskit"]:
+        return []
+    return [
+        *asked_phrases(variables, running["rootlesskit"]["argv"]),
+        *(dockerd_phrases(config_file, running["dockerd"]["argv"]) if running["dockerd"] else []),
+        *network_phrases(state["network"]),
+        *wrapper_phrases(wrapper_text, host["pasta"], running["pasta"]),
+    ]
