@@ -34,7 +34,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(files) and C(directories) for the module system_files, C(units) for the module user_unit, and C(text), what is there now.
+  description: C(files) for the module system_files, C(units) for the module user_unit, and C(text), what is there now.
   type: dict
 """
 

@@ -41,6 +41,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._subid_so
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
 CONFIGURATION = "/etc/rootless-docker"
+OWN_FILES = ("environment", "daemon.json", "made.json")
+RECORD = "/var/lib/rootless-docker/rootless_daemon.json"
 UNIT_FILE = "/etc/systemd/user/docker.service"
 WRAPPER_FILE = "/usr/local/libexec/rootless-docker/pasta"
 # Root's places for drop-ins of every user's unit, in systemd's order.
@@ -107,6 +109,7 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         "networks": [{"network": str(route.network), "interface": route.interface} for route in routes[:MAX_NETWORKS]],
         "ipv6_default_route": any(route.is_default and route.network.version == 6 for route in routes),
         "configured": configured_users(),
+        "kept": kept(),
         "health": read.get("health"),
         "unit_text": text_of(UNIT_FILE),
         "wrapper_text": text_of(WRAPPER_FILE),
@@ -127,11 +130,31 @@ def drop_ins_of_root(folders: tuple[str, ...] = DROP_IN_FOLDERS) -> list[str]:
 
 
 def configured_users() -> list[str]:
-    """Every user that has a folder in C(/etc/rootless-docker)."""
+    """Every user that has a folder in C(/etc/rootless-docker), empty or with one of the role's files in it."""
     try:
-        return sorted(entry.name for entry in os.scandir(CONFIGURATION) if entry.is_dir())
+        names = sorted(entry.name for entry in os.scandir(CONFIGURATION) if entry.is_dir())
     except FileNotFoundError:
         return []
+    return [name for name in names if has_own_folder(name)]
+
+
+def has_own_folder(user: str) -> bool:
+    """Whether there is a folder of the role's for a user; one with nothing but somebody else's files in it is none."""
+    try:
+        names = os.listdir(os.path.join(CONFIGURATION, user))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not names or not set(OWN_FILES).isdisjoint(names)
+
+
+def kept() -> dict[str, dict[str, Any]]:
+    """What the role C(rootless_daemon) has on record of users whose daemon is gone and whose data is kept; only what is sound in it."""
+    try:
+        record = json.loads(text_of(RECORD) or "{}")
+        entries = record.get("kept", {}).items()
+    except (ValueError, RecursionError, AttributeError):
+        return {}
+    return {name: entry for name, entry in entries if isinstance(entry, dict) and isinstance(entry.get("data_root"), str)}
 
 
 def modified(path: str) -> float:
@@ -235,7 +258,7 @@ def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.Su
     state: dict[str, Any] = {
         "name": user,
         "exists": account is not None,
-        "folder": os.path.isdir(os.path.join(CONFIGURATION, user)),
+        "folder": has_own_folder(user),
         "made": made(user),
     }
     if account is None:

@@ -61,11 +61,10 @@ def published_places(published: dict[str, Any] | None) -> list[str]:
 
     :param published: as C(read_engine) returns it; None where the Engine gave no answer.
     """
-    found = [
-        place(HERE.get(entry["host_ip"], entry["host_ip"]), entry["host_port"])
-        for entry in (published or {}).get("ports", [])
-        if entry["protocol"] == TCP
-    ]
+    listed = [(entry["host_ip"], entry["host_port"]) for entry in (published or {}).get("ports", []) if entry["protocol"] == TCP]
+    # One on all addresses is listed as 0.0.0.0 and as ::. Over IPv6 some drivers answer also where the daemon has none.
+    kept = [(address, port) for address, port in listed if address != "::" or ("0.0.0.0", port) not in listed]
+    found = [place(HERE.get(address, address), port) for address, port in kept]
     return [each for each in list(dict.fromkeys(found))[:MAX_WATCHED] if is_own(split_place(each)[0])]
 
 

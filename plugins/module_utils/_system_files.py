@@ -52,13 +52,15 @@ class File:
 class Directory:
     """One wanted folder.
 
-    :ivar exclusive: what is not wanted in it counts as foreign.
+    :ivar exclusive: what is not wanted in it counts as foreign; a folder that is to go stays while there is something foreign in it.
+    :ivar if_empty: it goes only where nothing is left in it.
     """
 
     path: str
     mode: int = 0o755
     present: bool = True
     exclusive: bool = False
+    if_empty: bool = False
 
 
 @dataclass
@@ -126,15 +128,21 @@ def make_plan(files: list[File], directories: list[Directory], remove_foreign: b
     declared = {wanted.path for wanted in [*files, *directories]}
     foreign = []
     for directory in directories:
-        if directory.exclusive and directory.present and state_of(directory.path)["state"] == "directory":
-            paths = [os.path.join(directory.path, name) for name in sorted(os.listdir(directory.path))]
-            foreign += [path for path in paths if path not in declared]
+        if directory.exclusive:
+            foreign += [path for path in contents(directory.path) if path not in declared]
     if not remove_foreign:
         plan.foreign = foreign
     removals = [File(path, present=False) for path in foreign] if remove_foreign else []
-    # Folders come before what lies in them; what goes away goes last, and the folder after its files.
+    # Folders come before what lies in them; what goes away goes last, and the folder after its files and the folders in it.
     present = [wanted for wanted in [*directories, *files] if wanted.present]
-    absent = [wanted for wanted in [*files, *directories] if not wanted.present]
+    absent: list[File | Directory] = [wanted for wanted in files if not wanted.present]
+    gone = {wanted.path for wanted in [*removals, *absent]}
+    for directory in sorted(directories, key=lambda each: each.path.count("/"), reverse=True):
+        left = [path for path in contents(directory.path) if path not in gone]
+        stays = directory.if_empty and state_of(directory.path)["state"] != "directory"
+        if not directory.present and not stays and not (left and (directory.if_empty or directory.exclusive)):
+            absent.append(directory)
+            gone.add(directory.path)
     for wanted in [*present, *removals, *absent]:
         before = state_of(wanted.path, binary=isinstance(wanted, File) and wanted.data is not None)
         after = wanted_state(wanted)
@@ -144,6 +152,13 @@ def make_plan(files: list[File], directories: list[Directory], remove_foreign: b
             raise FilesError(f"{wanted.path} is a directory where a {after['state']} is wanted; move it away and run again")
         plan.changes.append(Change(wanted.path, before, after, wanted))
     return plan
+
+
+def contents(path: str) -> list[str]:
+    """Paths of what lies in a folder; none where there is no folder at this very path."""
+    if state_of(path)["state"] != "directory":
+        return []
+    return [os.path.join(path, name) for name in sorted(os.listdir(path))]
 
 
 def validate(plan: Plan) -> None:
@@ -174,7 +189,9 @@ def apply(plan: Plan) -> None:
     try:
         for change in plan.changes:
             wanted = change.wanted
-            if not wanted.present:
+            if isinstance(wanted, Directory) and wanted.if_empty:
+                os.rmdir(wanted.path)
+            elif not wanted.present:
                 _remove(wanted.path, change.before["state"])
             elif isinstance(wanted, Directory):
                 _directory(wanted, change.before["state"])

@@ -222,10 +222,16 @@ host:
       type: bool
       sample: false
     configured:
-      description: Users that have a folder in C(/etc/rootless-docker).
+      description: Users that have a folder in C(/etc/rootless-docker). One with nothing but somebody else's files in it does not count.
       type: list
       elements: str
       sample: [alice]
+    kept:
+      description:
+        - Users whose daemon the role C(rootless_daemon) removed while it kept their data, with C(data_root), and with C(account) and
+          C(subid) where it made these.
+      type: dict
+      sample: {"alice": {"account": true, "data_root": "/home/alice/.local/share/docker"}}
     health:
       description: The health timer of the role C(rootless_daemon); null where it was not read in time.
       type: dict
@@ -403,13 +409,13 @@ users:
       type: bool
       sample: false
     folder:
-      description: Whether there is a folder of the user in C(/etc/rootless-docker).
+      description: Whether there is a folder of the user in C(/etc/rootless-docker), as for RV(host.configured).
       type: bool
       sample: true
     made:
       description: The collection's record of what it made for this user.
       type: dict
-      sample: {"linger": true}
+      sample: {"linger": true, "account": true, "subid": {"subuid": [[100000, 65536]], "subgid": [[100000, 65536]]}}
     uid:
       description: Numeric id.
       type: int

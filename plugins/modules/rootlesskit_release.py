@@ -173,6 +173,8 @@ class Release:
         install = self.present and bool(before.damage)
         removed = [version for version in before.versions if version not in after.versions]
         changed = install or bool(removed or before.leftovers or before.foreign) or before.current != after.current
+        # A run that was killed before it removed the folder itself.
+        changed = changed or (not self.present and os.path.isdir(self.directory) and not os.listdir(self.directory))
         if changed and not self.module.check_mode:
             self.act(before, install, removed)
         return {

@@ -87,12 +87,14 @@ options:
       state:
         description:
           - Whether it should be there. With V(absent) it is removed with all that is in it.
+          - V(absent_if_empty) removes it where nothing is left in it once the rest of O(files) and O(directories) is done.
         type: str
-        choices: [present, absent]
+        choices: [present, absent, absent_if_empty]
         default: present
       exclusive:
         description:
           - Whether what is in it and not declared here counts as foreign; see RV(foreign) and O(remove_foreign).
+          - With O(directories[].state=absent) the folder is then removed only where nothing foreign stays in it.
         type: bool
         default: false
   remove_foreign:
@@ -186,12 +188,13 @@ def parse_directory(option: dict) -> core.Directory:
     """
     if not option["path"].startswith("/"):
         raise core.FilesError(f"directories: {option['path']!r} is no absolute path")
-    return core.Directory(option["path"], parse_mode(option["mode"]), option["state"] == "present", option["exclusive"])
+    state = option["state"]
+    return core.Directory(option["path"], parse_mode(option["mode"]), state == "present", option["exclusive"], state == "absent_if_empty")
 
 
 def main() -> None:
     """Speak Ansible."""
-    state = {"type": "str", "choices": ["present", "absent"], "default": "present"}
+    state: dict = {"type": "str", "choices": ["present", "absent"], "default": "present"}
     module = AnsibleModule(
         argument_spec={
             "files": {
@@ -215,7 +218,7 @@ def main() -> None:
                 "options": {
                     "path": {"type": "path", "required": True},
                     "mode": {"type": "str", "default": "0755"},
-                    "state": state,
+                    "state": {**state, "choices": [*state["choices"], "absent_if_empty"]},
                     "exclusive": {"type": "bool", "default": False},
                 },
             },

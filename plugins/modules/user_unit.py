@@ -16,6 +16,8 @@ description:
   - Where a daemon does not come up, the failure carries the last lines of its journal.
   - A restart is timed by what users notice, how long the published TCP ports of running containers do not answer (RV(outages)). Those count
     that answer before; a connection that stays open or brings data is an answer.
+  - Containers that ran before a restart, whose restart policy is C(always) or C(unless-stopped) and that the Engine did not start again by
+    itself, are started; RV(done) names them. With RootlessKit below 3.1.0 that happens.
   - It is the acting half of the role C(rootless_daemon), which decides by comparing what runs with what is declared.
 extends_documentation_fragment:
   - portside.rootless_docker.attributes
@@ -158,6 +160,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.rootless_docker.plugins.module_utils._comeback import running, start_again
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine_state import read_engine
@@ -168,7 +171,9 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._unit imp
 JOURNAL_LINES = 20
 ACTIONS = ("start", "restart", "reload", "stop", "reread", "adopt", "none")
 ENGINE_SECONDS = 5
-"""Seconds in which a user's Engine has to say what is published."""
+"""Seconds in which a user's Engine has to say what runs, or what is published."""
+START_SECONDS = 20
+"""Seconds for starting containers that did not come back by themselves."""
 
 
 class UnitError(Exception):
@@ -278,6 +283,7 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
     begin = time.monotonic()
     watch = None
     reached, error_text = "", ""
+    started: list[str] = []
     try:
         uid = account_of(user).pw_uid
         command = systemctl(user, uid)
@@ -285,6 +291,7 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
             call(["loginctl", "enable-linger", user], 20)
         if action in ("start", "restart", "reload", "adopt"):
             have_manager(user, uid, min(timeout, 30))
+            before = running(uid, Deadline(ENGINE_SECONDS)) if action in ("restart", "adopt") else []
             if action in ("restart", "adopt") and ports_timeout > 0:
                 watch = Watch(published(uid) or [], entry["missing"], entry["since"])
             try:
@@ -295,6 +302,7 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
             except UnitError as error:
                 raise error if action == "adopt" else UnitError(f"{error}\nLast lines of its journal:\n{journal(uid)}") from error
             reached = "active"
+            started = start_again(uid, before, Deadline(START_SECONDS)) if before else []
         elif action == "stop" and manager_is_up(uid):
             call([*command, "stop", UNIT], timeout)
             call([*command, "daemon-reload"], 30)
@@ -311,6 +319,7 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
         outage = watch.finish(published(uid) if reached else None, ports_timeout if reached else 0)
     words = [word for word in (action if action != "none" else "", "" if linger is None else f"linger {'on' if linger else 'off'}") if word]
     text = f"{user}: {', '.join(words)}" + (f", {reached} after {seconds:.1f} s" if reached else "")
+    text += f"; containers that did not come back by themselves and were started: {', '.join(started)}" if started else ""
     return "" if error_text else text, error_text, {"user": user, **outage} if outage else None
 
 

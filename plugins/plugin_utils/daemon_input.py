@@ -14,6 +14,7 @@ DIGEST = "ROOTLESS_DOCKER_DIGEST"
 # The same as in the argument spec of the role, which documents them; a test compares the two.
 USER_DEFAULTS: dict[str, Any] = {
     "state": "present",
+    "remove_data": False,
     "create": True,
     "shell": "/bin/bash",
     "network_driver": "pasta",
@@ -78,6 +79,8 @@ def user_errors(user: dict[str, Any]) -> list[str]:
         return errors + mistyped
     if user["state"] not in STATES:
         errors.append(f"state {user['state']!r} is none of {', '.join(STATES)}")
+    if user["remove_data"] and user["state"] == "present":
+        errors.append("remove_data is true and state is present; the data goes only with the daemon, so set state: absent")
     allowed = PORT_DRIVERS.get(user["network_driver"])
     if allowed is None:
         errors.append(f"network_driver {user['network_driver']!r} is none of {', '.join(PORT_DRIVERS)}")

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from typing import Any, NamedTuple
 
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_removal
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.adoption import adoption_changes, adoption_obstacles
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
     account_obstacle,
@@ -34,7 +36,7 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_ef
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST, complete
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_prediction import port_driver_kept
 
-CONFIGURATION = "/etc/rootless-docker"
+CONFIGURATION = daemon_removal.CONFIGURATION
 WRAPPER = "/usr/local/libexec/rootless-docker/pasta"
 UNIT = "/etc/systemd/user/docker.service"
 ENABLED = "/etc/systemd/user/default.target.wants/docker.service"
@@ -180,15 +182,17 @@ def make_plan(
     :param adopt: whether a unit in a user's home that hides ours is to be removed, and its daemon's data taken over.
     :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
         Lists for the tasks: C(accounts), C(subordinate_ids), C(preparations), C(packages), C(stop), C(directories), C(files),
-        C(start).
+        C(start), and for users whose data goes too C(hand_back), C(subid_back) and C(record), the file to have after that.
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
         C(deferred), a line for each restart that is put off and shows as a change; C(previous), users who run as they were started, by
         which of both.
     """
     host = info["host"]
+    info = daemon_removal.with_kept(info)
     plan: dict[str, Any] = {
         "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "preparations": [],
         "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {}, "directories": [], "files": [],
+        "hand_back": [], "subid_back": [], "record": daemon_removal.record_file({}),
         "deferred": [], "previous": [], "gone": [],
     }  # fmt: skip
     if remove_foreign:
@@ -217,12 +221,19 @@ def make_plan(
             plan["errors"] += [f"{user['name']}: {text}" for text in combination_errors(user, port_driver, host)]
         plan["resolved"][user["name"]] = port_driver
         plan_user(plan, user, port_driver, wrapper, info, texts, restart, adopt)
-    for name in absent:
-        plan_removal(plan, name, info["users"].get(name, {}))
+    # What was kept of users who are declared again is among what was made for them.
+    served = {directory["path"] for directory in plan["directories"]}
+    kept = {name: entry for name, entry in host.get("kept", {}).items() if f"{CONFIGURATION}/{name}" not in served}
+    for name, user in absent.items():
+        daemon_removal.plan_removal(plan, user, info["users"].get(name, {}), kept)
     if plan["accounts"]:
         # Without these files useradd gives no subordinate ids.
         plan["preparations"] += [{"path": path, "content": ""} for path in host["missing_subordinate_files"]]
     plan_common(plan, host, set(present), set(absent), texts, wrapper_wanted)
+    if kept or host.get("kept"):
+        plan["files"].insert(0, daemon_removal.record_file(kept))
+    gone = {entry["user"] for entry in plan["hand_back"]}
+    plan["record"] = daemon_removal.record_file({name: entry for name, entry in kept.items() if name not in gone})
     return plan
 
 
@@ -393,29 +404,16 @@ CONSEQUENCE = {
 }
 
 
-def plan_removal(plan: dict[str, Any], name: str, state: dict[str, Any]) -> None:
-    """One user that should have no daemon: what the role made goes, the account and the data stay."""
-    plan["directories"].append({"path": f"{CONFIGURATION}/{name}", "state": "absent"})
-    if not state.get("exists"):
-        return
-    runs = (
-        state["unit"]["active"] not in ("inactive", "failed", "no user manager")
-        and state["unit"]["fragment"] not in state["unit"]["shadows"]
-    )
-    linger = state["made"].get("linger", False) and state["linger"]
-    if runs or linger:
-        plan["stop"].append({"user": name, "action": "stop" if runs else "none", **({"linger": False} if linger else {})})
-    if runs:
-        plan["reasons"].append(f"{name}: stop, because its state is absent. All containers of the user stop; their data is kept")
-
-
 def plan_common(
     plan: dict[str, Any], host: dict[str, Any], present: set[str], absent: set[str], texts: dict[str, str], wrapper_wanted: bool
 ) -> None:
     """What all users share; it goes with the last of them."""
     others = set(host["configured"]) - present - absent
     state = "present" if present or others else "absent"
-    plan["directories"] = [{"path": CONFIGURATION, "state": state}, *plan["directories"]]
+    plan["directories"] = [
+        {"path": CONFIGURATION, "state": state, **({"exclusive": True} if state == "absent" else {})},
+        *plan["directories"],
+    ]
     plan["files"] += [{"path": path, "state": "absent"} for path in plan["gone"]]
     left = [path for path in host["drop_ins"] if path not in plan["gone"]]
     if present:
@@ -425,11 +423,13 @@ def plan_common(
             for path in left
         ]
     if state == "absent":
-        # Where no user has a folder, a unit of that name is somebody else's. Folders go last, so a run that was cut off still has one.
+        # Where no user has a folder, a unit of that name is somebody else's. Users' own files go last: a cut-off run still has some.
         paths = [ENABLED, SHELL_SNIPPET, WRAPPER] if host["configured"] else []
         if paths and (host["unit_text"] or "").startswith(HEAD):
             paths.insert(0, UNIT)
-        plan["files"] += [{"path": path, "state": "absent"} for path in paths]
+        plan["files"] = [*({"path": path, "state": "absent"} for path in paths), *plan["files"]]
+        emptied = [os.path.dirname(ENABLED), os.path.dirname(WRAPPER), daemon_removal.STATE] if host["configured"] else []
+        plan["directories"] += [{"path": path, "state": "absent_if_empty"} for path in emptied]
         return
     plan["files"] += [
         {"path": UNIT, "content": texts["unit"]},

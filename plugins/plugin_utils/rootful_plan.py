@@ -151,6 +151,30 @@ def _plan_unit(plan: dict[str, Any], record: dict[str, Any], mode: str, name: st
         plan["units"].append({"name": name, "enabled": False, "state": "stopped"})
 
 
+def make_removal(state: dict[str, Any], record_path: str, units: dict[str, str], removed: list[str]) -> dict[str, Any]:
+    """Put the units back, once the packages that the role brought are gone.
+
+    :param state: the result of the module system_state_info.
+    :param units: the units of a rootful Engine, and the package that each comes with.
+    :param removed: packages that were removed, or would be in check mode: then they are still there in C(state).
+    :return: ``files`` (masks to take away), and ``units`` (what to do with each that stays and differs).
+    :raises PlanError: the record is damaged.
+    """
+    record = parse_record(state["files"].get(record_path), record_path)
+    plan: dict[str, Any] = {"files": [], "units": []}
+    for name, package in units.items():
+        was, unit = record["units"].get(name), state["units"][name]
+        if was is None:
+            continue
+        if was.get("changed") == "mask" and unit["enabled"] in ("masked", "masked-runtime"):
+            plan["files"].append({"path": f"{MASK_FOLDER}/{name}", "state": "absent"})
+        # An Engine of another source has units of these names too, and its package is not looked at.
+        gone = package in removed or (package in record["packages"] and not state["packages"].get(package))
+        if not gone:
+            _plan_act(plan, name, unit, bool(was.get("enabled")), bool(was.get("active")))
+    return plan
+
+
 def _plan_act(plan: dict[str, Any], name: str, unit: dict[str, str], enabled: bool, active: bool) -> None:
     """Add what brings a unit to a state that was recorded."""
     act: dict[str, Any] = {}

@@ -108,17 +108,13 @@ def units_back(record: dict[str, Any], info: dict[str, Any], outages: list[dict[
     return entries
 
 
-def folders_back(record: dict[str, Any]) -> list[dict[str, str]]:
-    """Folders of users that had none, for the module C(system_files)."""
-    names = {path.split("/")[3] for path in record["files"] if path.startswith(f"{CONFIGURATION}/")}
-    return [{"path": f"{CONFIGURATION}/{name}", "state": "absent"} for name in sorted(names - set(record["users"]))]
-
-
 def way_back(record: dict[str, Any], info: dict[str, Any], outages: list[dict[str, Any]]) -> dict[str, Any]:
-    """Everything that brings a host back once its programs are: C(files) and C(directories), C(units), and C(text), what is there now."""
+    """Everything that brings a host back once its programs are: C(files), C(units), and C(text), what is there now.
+
+    A new user's folder stays, with the record of what was made for that user: the removal needs it.
+    """
     return {
         "files": files_back(record),
-        "directories": folders_back(record),
         "units": units_back(record, info, outages),
         "text": describe(info),
     }

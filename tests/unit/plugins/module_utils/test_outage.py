@@ -57,6 +57,8 @@ def port(host_ip, number, protocol="tcp"):
     [
         ([port("127.0.0.1", 8080)], [A]),
         ([port("0.0.0.0", 8080), port("", 8080)], [A]),
+        ([port("0.0.0.0", 8080), port("::", 8080)], [A]),
+        ([port("::", 8080)], ["[::1]:8080"]),
         ([port("127.0.0.1", 8080, "udp")], []),
         # An address that is not this host's: no Engine of a user's has root connect elsewhere.
         ([port("192.0.2.1", 80)], []),

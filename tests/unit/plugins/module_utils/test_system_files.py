@@ -212,6 +212,35 @@ def test_foreign_link_is_removed_and_its_target_stays(exclusive, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["alice", "kept"]
 
 
+def test_folder_that_goes_keeps_what_is_foreign(exclusive):
+    folder, entries, foreign = exclusive
+    absent = [core.Directory(str(folder), present=False, exclusive=True), core.File(entries[1].path, present=False)]
+    above = core.Directory(str(folder.parent), present=False, exclusive=True)
+    plan = run(above, *absent)
+    assert (plan.foreign, paths(plan)) == (foreign, [entries[1].path])
+    assert sorted(os.listdir(folder)) == ["d", "notes.txt"]
+    assert paths(run(*absent, remove_foreign=True)) == [*foreign, str(folder)]
+    assert not folder.exists()
+
+
+def test_folder_goes_if_it_is_empty(exclusive):
+    folder, entries, _foreign = exclusive
+    tidy = core.Directory(str(folder), present=False, if_empty=True)
+    plan = run(tidy, core.File(entries[1].path, present=False))
+    assert (plan.foreign, paths(plan)) == ([], [entries[1].path])
+    (folder / "notes.txt").unlink()
+    (folder / "d" / "x").unlink()
+    inner = core.Directory(str(folder / "d"), present=False, if_empty=True)
+    assert paths(run(tidy, inner)) == [inner.path, tidy.path]
+
+
+def test_what_is_no_folder_does_not_go_as_an_empty_one(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    plan = run(*[core.Directory(str(tmp_path / name), present=False, if_empty=True) for name in ("link", "none")])
+    assert plan.changes == []
+    assert (tmp_path / "link").is_symlink()
+
+
 @pytest.mark.parametrize("before", [nothing, link_to_neighbour])
 def test_exclusive_folder_that_is_none_yet_has_nothing_foreign(place, before):
     path, neighbour = place

@@ -94,3 +94,11 @@ def test_apt_sources_by_both_names():
     assert [entry["suite"] for entry in suites["trixie"]] == ["stable", "trixie"]
     assert [entry["file"] for entry in suites["trixie"]] == ["/etc/apt/sources.list", "/etc/apt/sources.list.d/a.sources"]
     assert set(suites) == {"stable", "trixie"}
+
+
+def test_entries_of_folders_are_counted(tmp_path):
+    for path in ("containers/a", "containers/b", "image/overlay2/content/x", "image/vfs/content/y"):
+        (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "containers")
+    patterns = [f"{tmp_path}/{name}" for name in ("containers", "image/*/content", "nothing", "link")]
+    assert list(core.entry_counts(patterns).values()) == [2, 2, 0, 0]

@@ -165,3 +165,20 @@ def test_overlapping_subordinate_ids_are_named():
     result = plan([{"name": "alice"}], states={"alice": state})
     assert result["notes"] == ["alice: ids are also bob's; bad. Remedy: mend"]
     assert started(result) == ["alice"]
+
+
+OWN = {"unit": "[Service]\nExecStart=/usr/bin/dockerd-rootless.sh\n", "daemon_json": None, "daemon_json_path": "", "errors": []}
+NETWORK = {name: {"asked": None, "in_effect": None} for name in ("driver", "port_driver", "mtu")}
+
+
+@pytest.mark.parametrize(
+    ("adopt", "own", "adopted"), [(False, OWN, False), (True, OWN, True), (True, {**OWN, "daemon_json": '{"a": 1}'}, False)]
+)
+def test_a_unit_of_the_users_own_is_adopted_only_when_told(adopt, own, adopted):
+    state = {**STATE, "unit": {"active": "active", "fragment": SHADOW, "shadows": [SHADOW]}, "own": own, "network": NETWORK}
+    result = plan([{"name": "alice"}], states={"alice": state}, adopt=adopt)
+    assert bool(result["left_out"]) is not adopted
+    assert [(entry["action"], entry["own_unit"]) for entry in result["start"]] == (
+        [("adopt", {"path": SHADOW, "text": OWN["unit"]})] if adopted else []
+    )
+    assert not [note for note in result["notes"] if SHADOW in note]

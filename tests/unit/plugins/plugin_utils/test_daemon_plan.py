@@ -349,8 +349,8 @@ def test_absent(title, differ, stop):
     result = plan([user(state="absent")], configured("alice"), {"alice": {**running(plan([user()])), **differ}})
     assert result["stop"] == stop, title
     stops = any(entry["action"] == "stop" for entry in stop)
-    assert result["reasons"] == ["alice: stop, because its state is absent. All containers of the user stop; their data is kept"] * stops
-    assert {"path": "/etc/rootless-docker/alice", "state": "absent"} in result["directories"]
+    assert result["reasons"] == ["alice: stop, because its state is absent. All containers of the user stop"] * stops
+    assert {"path": "/etc/rootless-docker/alice", "state": "absent", "exclusive": True} in result["directories"]
     assert not to_do(result).keys() & {"errors", "accounts", "subordinate_ids", "packages", "start"}
 
 
@@ -369,6 +369,11 @@ def test_absent(title, differ, stop):
 )
 def test_what_users_share_goes_with_the_last(title, declared, host, common, removed):
     result = plan(declared, host)
-    assert result["directories"][0] == {"path": core.CONFIGURATION, "state": common}, title
-    assert [file["path"] for file in result["files"] if file.get("state") == "absent"] == removed, title
+    assert result["directories"][0] == {
+        "path": core.CONFIGURATION,
+        "state": common,
+        **({"exclusive": True} if common == "absent" else {}),
+    }, title
+    gone = [file["path"] for file in result["files"] if file.get("state") == "absent"]
+    assert [path for path in gone if not path.startswith(core.CONFIGURATION)] == removed, title
     assert result["errors"] == []

@@ -163,3 +163,38 @@ def test_present_installs_nothing_and_passes_over_units_that_are_not_there():
 def test_damaged_record(text):
     with pytest.raises(core.PlanError, match=RECORD):
         core.parse_record(text, RECORD)
+
+
+def was(choice, unit, packages, installed=True):
+    """A host whose units the role masked or stopped."""
+    return host(unit, installed, record={"packages": packages, "units": changed(choice)})
+
+
+@pytest.mark.parametrize(
+    ("title", "state", "removed", "unmasked", "acts"),
+    [
+        ("our packages went", was("mask", MASKED, OURS, False), [], ALL_LINKS, []),
+        ("they would go", was("mask", MASKED, OURS), OURS, ALL_LINKS, []),
+        ("a run was cut off after unmasking", was("mask", NOT_THERE, OURS, False), [], [], []),
+        ("units that were there before", was("mask", MASKED, []), [], ALL_LINKS, list(UNITS)),
+        ("these, stopped", was("stop", OFF, []), [], [], list(UNITS)),
+        ("an Engine of another source", was("mask", MASKED, [], False), [], ALL_LINKS, list(UNITS)),
+        ("one package that others need", was("mask", MASKED, OURS), PACKAGES, ALL_LINKS, ["containerd.service"]),
+        ("all is as it was", was("mask", RUNNING, []), [], [], []),
+        ("nothing on record", host(MASKED), [], [], []),
+    ],
+)  # fmt: skip
+def test_removal(title, state, removed, unmasked, acts):
+    result = core.make_removal(state, RECORD, UNITS, removed)
+    assert [entry["path"] for entry in result["files"]] == unmasked, title
+    assert result["units"] == [{"name": name, "enabled": True, "state": "started"} for name in acts], title
+
+
+def test_removal_of_units_that_were_off():
+    record = {"packages": [], "units": {"docker.service": {"enabled": False, "active": False, "changed": "mask"}}}
+    assert core.make_removal(host(MASKED, record=record), RECORD, UNITS, [])["units"] == []
+
+
+def test_removal_with_a_damaged_record():
+    with pytest.raises(core.PlanError, match="is damaged"):
+        core.make_removal({**host(MASKED), "files": {RECORD: "[]"}}, RECORD, UNITS, [])

@@ -99,7 +99,7 @@ def test_a_new_user_goes_again():
     files = {**FILES, "/etc/rootless-docker/bob/environment": None, "/etc/rootless-docker/bob/daemon.json": None}
     both = {**INFO, "users": {"alice": SOUND, "bob": SOUND}}
     way = core.way_back(record(files=files), both, [])
-    assert way["directories"] == [{"path": "/etc/rootless-docker/bob", "state": "absent"}]
+    assert {"path": "/etc/rootless-docker/bob/environment", "state": "absent"} in way["files"]
     assert way["units"] == [{"user": "bob", "action": "stop"}]
 
 

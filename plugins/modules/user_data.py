@@ -1,0 +1,247 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: user_data
+short_description: Remove the data of users' rootless daemons, and accounts that were made for them
+version_added: 0.1.0
+description:
+  - Removes the data root of each user with that user's own rights, within a user namespace that has the user's subordinate ids, as the
+    files of containers belong to these. Root removes nothing below a home, so a link that a user laid leads it nowhere.
+  - It removes nothing where a file system is mounted at or below the path, and nothing of a user who still runs the daemon.
+  - An account goes with its home. It has to have no process left besides its user manager, which is stopped.
+  - There is no way back. It is the removing half of the role C(rootless_daemon), which knows whose data is the role's to remove.
+extends_documentation_fragment:
+  - portside.rootless_docker.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  users:
+    description: Whose data is to be removed.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      user:
+        description: Name of the user. One that has no account any more is passed over.
+        type: str
+        required: true
+      data_root:
+        description: Absolute path of the daemon's data, as in the key C(data-root) of daemon.json.
+        type: path
+        required: true
+      account:
+        description: Remove the account and its home with all that is in it too.
+        type: bool
+        default: false
+  timeout:
+    description: Seconds that one user's removal may take.
+    type: float
+    default: 900
+author:
+  - The portside.rootless_docker contributors (@portside)
+"""
+
+EXAMPLES = r"""
+- name: Remove alice's data, and bob altogether
+  portside.rootless_docker.user_data:
+    users:
+      - user: alice
+        data_root: /home/alice/.local/share/docker
+      - user: bob
+        data_root: /home/bob/.local/share/docker
+        account: true
+"""
+
+RETURN = r"""
+done:
+  description: What was removed, or would be in check mode, one sentence each.
+  returned: always
+  type: list
+  elements: str
+  sample: ["alice: removed /home/alice/.local/share/docker"]
+"""
+
+import os
+import pwd
+import stat
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _subid, _subid_files
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _user_data as core
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._mounts import mounts_below
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import list_processes
+from ansible_collections.portside.rootless_docker.plugins.module_utils._run import Finished, run
+from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import manager_is_up
+
+LEAVE_SECONDS = 10
+"""How long a user's last processes may take to end after their manager was stopped."""
+
+
+def find_account(user: str) -> pwd.struct_passwd | None:
+    """A user's account."""
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        return None
+
+
+def kind(path: str) -> str:
+    """What is at a path: C(directory), C(link), C(other), or empty for nothing. Links in the folders above are followed: it only looks."""
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return ""
+    return "directory" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "other"
+
+
+def refuse_mounts(user: str, path: str) -> None:
+    """Go on only where nothing is mounted.
+
+    :raises core.DataError: something is.
+    """
+    mounts = mounts_below(path)
+    if mounts:
+        raise core.DataError(
+            f"{user}: {path} was left alone, because {', '.join(mounts[:5])} is a mount point. "
+            "Remedy: unmount it, or remove what is to go by hand"
+        )
+
+
+def as_user(account: pwd.struct_passwd, command: list[str], deadline: Deadline) -> Finished:
+    """Run a command with the user's rights, and as the root of a user namespace with all of the user's subordinate ids."""
+    names = _subid.names_of(account.pw_name, account.pw_uid)
+    uids, gids = (
+        [(each.start, each.count) for each in _subid.owned(_subid_files.read(_subid.FILES[kind]) or "", names)] for kind in ("uid", "gid")
+    )
+    argv = core.in_namespace(account.pw_uid, account.pw_gid, uids, gids, command)
+    return run(argv, deadline, uid=account.pw_uid, gid=account.pw_gid)
+
+
+def remove_data(account: pwd.struct_passwd, path: str, deadline: Deadline) -> None:
+    """Remove a data root as its user.
+
+    :raises core.DataError: it, or a part of it, is still there.
+    """
+    done = as_user(account, ["rm", "-rf", "--one-file-system", "--", path], deadline)
+    if done.status != 0 or kind(path):
+        raise core.DataError(core.not_removed(account.pw_name, path, done.error))
+
+
+def remove_account(account: pwd.struct_passwd, deadline: Deadline) -> None:
+    """Remove an account, after what is in its home was removed as the user: so that a home that cannot go keeps its owner.
+
+    :raises core.DataError: it is still there.
+    """
+    name, home = account.pw_name, account.pw_dir
+    own_home = kind(home) == "directory" and os.lstat(home).st_uid == account.pw_uid
+    if own_home:
+        refuse_mounts(name, home)
+    leave(account, deadline)
+    if own_home:
+        done = as_user(account, ["find", home, "-xdev", "-mindepth", "1", "-delete"], deadline)
+        try:
+            os.rmdir(home)
+        except OSError as error:
+            raise core.DataError(core.not_removed(name, home, done.error or error.strerror)) from error
+    done = run(["userdel", "--remove", name], deadline)
+    if find_account(name) is not None:
+        raise core.DataError(f"{name}: the account cannot be removed: {done.error}. Remedy: see to that, and run again")
+
+
+def leave(account: pwd.struct_passwd, deadline: Deadline) -> None:
+    """Stop a user's manager and wait until nothing of the user's runs.
+
+    :raises core.DataError: something still does.
+    """
+    if manager_is_up(account.pw_uid):
+        run(["systemctl", "stop", f"user@{account.pw_uid}.service"], deadline)
+    end = time.monotonic() + LEAVE_SECONDS
+    while True:
+        left = [process for process in list_processes({account.pw_uid}) if process.alive]
+        if not left:
+            return
+        if time.monotonic() > end:
+            named = ", ".join(f"{process.pid} ({process.names[0] if process.names else '?'})" for process in left[:5])
+            raise core.DataError(
+                f"{account.pw_name}: nothing of the account was removed, because processes of the user still run: {named}. "
+                f"Remedy: loginctl terminate-user {account.pw_name}, and run again"
+            )
+        time.sleep(0.1)
+
+
+def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
+    """Remove what one entry asks for; what was, or would be, removed.
+
+    :raises core.DataError: something is in the way; what could be removed before that is.
+    """
+    user, path, deadline = entry["user"], entry["data_root"], Deadline(timeout)
+    account = find_account(user)
+    if account is None:
+        return []
+    core.check_path(user, path, account.pw_dir)
+    done = []
+    found = kind(path)
+    if found in ("link", "other"):
+        raise core.DataError(
+            f"{user}: {path} is no folder but a {'symbolic link' if found == 'link' else 'file'}, and was left alone. "
+            f"Remedy: as {user}, remove it and what it points to, and run again"
+        )
+    if found:
+        refuse_mounts(user, path)
+        if not check_mode:
+            remove_data(account, path, deadline)
+        done.append(f"{user}: removed {path}")
+    if entry["account"]:
+        if not check_mode:
+            remove_account(account, deadline)
+        done.append(f"{user}: removed the account and its home {account.pw_dir}")
+    return done
+
+
+def main() -> None:
+    """Speak Ansible."""
+    module = AnsibleModule(
+        argument_spec={
+            "users": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "user": {"type": "str", "required": True},
+                    "data_root": {"type": "path", "required": True},
+                    "account": {"type": "bool", "default": False},
+                },
+            },
+            "timeout": {"type": "float", "default": 900},
+        },
+        supports_check_mode=True,
+    )
+    if os.geteuid() != 0:
+        module.fail_json(msg="user_data acts for several users and needs root; run it with become", done=[])
+    done, errors = [], []
+    for entry in module.params["users"]:
+        try:
+            done += removal(entry, module.check_mode, module.params["timeout"])
+        except core.DataError as error:
+            errors.append(str(error))
+    shown = [line.replace(": removed", ": remove") for line in done]
+    diff = {"before_header": "data", "after_header": "data", "before": "", "after": "".join(f"{line}\n" for line in shown)}
+    if errors:
+        module.fail_json(msg="\n".join(errors), done=done, changed=bool(done), diff=diff)
+    module.exit_json(changed=bool(done), done=done, diff=diff)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Users whose daemon goes: what goes with it, what is kept, and what is remembered of that. Pure.
+
+The folder of a user below C(/etc/rootless-docker) goes with the daemon. What outlives it (the data, the account and the subordinate ids
+that the role made) is on record in :data:`RECORD` from before that moment until it is gone too. So a run that is cut off is completed by
+the next, and data that was kept can be removed later.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environment_file
+
+CONFIGURATION = "/etc/rootless-docker"
+STATE = "/var/lib/rootless-docker"
+RECORD = f"{STATE}/rootless_daemon.json"
+FILES = ("environment", "daemon.json", "made.json")
+OUTLIVE = ("account", "subid")
+"""Keys of C(made.json) for what the role made of an account."""
+
+
+def with_kept(info: dict[str, Any]) -> dict[str, Any]:
+    """The same information, with what was kept of users who come back among what was made for them."""
+    users = {}
+    for name, state in info["users"].items():
+        kept = info["host"].get("kept", {}).get(name, {})
+        users[name] = {**state, "made": {**{key: kept[key] for key in OUTLIVE if key in kept}, **state.get("made", {})}}
+    return {**info, "users": users}
+
+
+def users_to_remove(info: dict[str, Any], remove_data: bool) -> list[dict[str, Any]]:
+    """Every user whom the role configured on the host, declared absent; with C(remove_data) those too whose data was kept earlier."""
+    names = {*info["host"]["configured"], *(info["host"].get("kept", {}) if remove_data else [])}
+    return [{"name": name, "state": "absent", "remove_data": remove_data} for name in sorted(names)]
+
+
+def data_root(user: dict[str, Any], state: dict[str, Any]) -> str:
+    """Where the user's daemon keeps its data: what daemon.json says, or else what dockerd takes by itself in rootless mode."""
+    try:
+        written = json.loads(state.get("daemon_json") or "{}")
+    except (ValueError, RecursionError):
+        written = {}
+    chosen = (written if isinstance(written, dict) else {}).get("data-root") or user["daemon_config"].get("data-root")
+    if chosen:
+        return str(chosen)
+    share = parse_environment_file(state.get("environment") or "").get("XDG_DATA_HOME") or f"{state['home']}/.local/share"
+    return f"{share}/docker"
+
+
+def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], kept: dict[str, Any]) -> None:
+    """Add one user that should have no daemon to the plan.
+
+    :param state: what was read of the user; empty where nothing was.
+    :param kept: the record of all users of whom something is kept; brought up to date.
+    """
+    name = user["name"]
+    folder = f"{CONFIGURATION}/{name}"
+    plan["directories"].append({"path": folder, "state": "absent", "exclusive": True})
+    plan["files"] += [{"path": f"{folder}/{file}", "state": "absent"} for file in FILES]
+    if state.get("exists"):
+        plan_stop(plan, name, state)
+        if state.get("folder"):
+            made = {key: state["made"][key] for key in OUTLIVE if state["made"].get(key)}
+            kept[name] = {**kept.get(name, {}), **made, "data_root": data_root(user, state)}
+    if name not in kept:
+        return
+    if user["remove_data"]:
+        plan["hand_back"].append({"user": name, "data_root": kept[name]["data_root"], "account": bool(kept[name].get("account"))})
+        if kept[name].get("subid") and not kept[name].get("account"):
+            plan["subid_back"] += subids_to_take(name, kept[name]["subid"])
+        plan["reasons"].append(f"{name}: remove the data in {kept[name]['data_root']}, because remove_data is true")
+    elif state.get("folder"):
+        also = [word for key, word in (("account", "the account"), ("subid", "its subordinate ids")) if kept[name].get(key)]
+        plan["notes"].append(f"{name}: kept are the data in {kept[name]['data_root']}{''.join(f', {word}' for word in also)}")
+
+
+def subids_to_take(name: str, record: Any) -> list[dict[str, Any]]:
+    """The ranges on record as entries for the module C(subid); what is not sound in it is left out."""
+    record = record if isinstance(record, dict) else {}
+    return [
+        {"user": name, "state": "absent", "start": each[0], "count": each[1], "kinds": [kind]}
+        for kind, key in (("uid", "subuid"), ("gid", "subgid"))
+        for each in (record.get(key) if isinstance(record.get(key), list) else [])
+        if isinstance(each, list) and len(each) == 2 and all(type(number) is int for number in each)
+    ]
+
+
+def plan_stop(plan: dict[str, Any], name: str, state: dict[str, Any]) -> None:
+    """Stop a daemon of ours, and let lingering be as it was before."""
+    runs = (
+        state["unit"]["active"] not in ("inactive", "failed", "no user manager")
+        and state["unit"]["fragment"] not in state["unit"]["shadows"]
+    )
+    linger = state["made"].get("linger", False) and state["linger"]
+    if runs or linger:
+        plan["stop"].append({"user": name, "action": "stop" if runs else "none", **({"linger": False} if linger else {})})
+    if runs:
+        plan["reasons"].append(f"{name}: stop, because its state is absent. All containers of the user stop")
+
+
+def record_file(kept: dict[str, Any]) -> dict[str, Any]:
+    """The record as an entry for the module system_files."""
+    if not kept:
+        return {"path": RECORD, "state": "absent"}
+    return {"path": RECORD, "content": json.dumps({"kept": kept}, indent=2, sort_keys=True) + "\n"}

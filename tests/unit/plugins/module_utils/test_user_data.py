@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the portside.rootless_docker contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _user_data as core
+
+
+@pytest.mark.parametrize("path", ["/home/alice/.local/share/docker", "/srv/docker", "/srv/docker/", "/home/alicedata/x"])
+def test_path_of_data(path):
+    core.check_path("alice", path, "/home/alice")
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/", "//", "docker", "/srv", "/home", "/home/", "/home/alice", "/home/alice/", "/home/alice/../bob/x", "/srv/./d", "/a//b"]
+)
+def test_path_that_holds_more_than_data(path):
+    with pytest.raises(core.DataError, match="^alice: the data root .* was left alone.*Remedy:"):
+        core.check_path("alice", path, "/home/alice")
+
+
+def test_namespace():
+    argv = core.in_namespace(1000, 1001, [(100000, 65536), (300000, 10)], [(200000, 65536)], ["rm", "x"])
+    assert argv == [
+        "unshare", "--map-users=0:1000:1", "--map-users=1:100000:65536", "--map-users=65537:300000:10",
+        "--map-groups=0:1001:1", "--map-groups=1:200000:65536", "--", "rm", "x",
+    ]  # fmt: skip
+    assert core.in_namespace(1000, 1001, [], [(1, 1)], ["rm", "x"]) == ["rm", "x"]
+
+
+@pytest.mark.parametrize(("said", "reason"), [("rm: a\nrm: b\n", "rm: b."), ("", "no reason given.")])
+def test_reason(said, reason):
+    assert f"not all of /x could be removed: {reason}" in core.not_removed("alice", "/x", said)
