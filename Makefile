@@ -6,10 +6,10 @@ LAB := molecule/lab/lab.py
 HOSTS ?= a
 DISTRIBUTION ?= trixie
 ROOTLESSKIT ?= 3.2.0
-SCENARIOS ?= mutations hostile default users peer upgrade migration drift pesto leak defect health
+SCENARIOS ?= mutations hostile uninstall default users peer upgrade migration drift faults pesto leak defect health
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios interrupted bench-ports bench-site matrix matrix-sample lab-up lab-shell lab-down
+.PHONY: help setup demo demo-down test test-quick lint units sanity docs-lint build scenarios faults interrupted bench-ports bench-site matrix matrix-sample lab-up lab-shell lab-down
 
 help: ## What there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -49,6 +49,9 @@ scenarios: ## Molecule scenarios, two side by side: SCENARIOS="default pesto"
 
 drift: setup ## Break a host in every way of molecule/drift/drift.yml, and see each named and repaired as predicted (long)
 	@LAB_DRIFT=--all $(RUN) molecule test -s drift
+
+faults: setup ## Provoke every fault of docs/faults.md on a host (long)
+	@FAULTS=whole $(RUN) molecule test -s faults
 
 interrupted: setup ## Cut a run of site off after every single change, and let the next one complete it (long)
 	@$(RUN) molecule/lab/interrupted.py

@@ -10,6 +10,7 @@ next run. Nothing here knows Ansible; errors are :class:`ReleaseError`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import json
@@ -183,6 +184,9 @@ def unpack(archive: str, target: str) -> dict[str, str]:
                     raise ReleaseError(f"the archive has a member {member.name[:100]!r} that does not belong there. Nothing was changed")
                 sums[name] = _extract(tar.extractfile(member), os.path.join(target, name))
     except (tarfile.TarError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            full = f"{os.path.dirname(target)}: {error.strerror}, so the archive cannot be unpacked"
+            raise ReleaseError(f"{full}. Nothing was changed. Make room there and run again") from error
         raise ReleaseError(f"the archive cannot be unpacked: {error}. Nothing was changed") from error
     missing = [name for name in PROGRAMS if name not in sums]
     if missing:

@@ -14,6 +14,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import assignments, split_words
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
+from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_dir import connect_runtime_socket
 
 UNIT = "docker.service"
 PROPERTIES = (
@@ -23,6 +24,7 @@ PROPERTIES = (
 MAX_PATHS = 100
 """Drop-ins, and environment files, that are looked at. The user's own manager names them, and each costs a look at the disk."""
 
+CONNECT_SECONDS = 1.0
 MAX_PATH = 300
 """Characters that are kept of a path."""
 
@@ -74,8 +76,15 @@ def systemctl(user: str, uid: int) -> list[str]:
 
 
 def manager_is_up(uid: int) -> bool:
-    """Whether the user's manager and its bus are there."""
-    return os.path.exists(f"/run/user/{uid}/systemd/private") and os.path.exists(f"/run/user/{uid}/bus")
+    """Whether the user's manager listens and its bus is there.
+
+    Of a manager that was stopped, both sockets stay where lingering keeps /run/user/UID.
+    """
+    try:
+        connect_runtime_socket(uid, "systemd", "private", timeout=CONNECT_SECONDS).close()
+    except OSError:
+        return False
+    return os.path.exists(f"/run/user/{uid}/bus")
 
 
 def read_unit(uid: int, gid: int, own: str, deadline: Deadline) -> Unit:
