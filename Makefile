@@ -53,9 +53,10 @@ drift: setup ## Break a host in every way of molecule/drift/drift.yml, and see e
 faults: setup ## Provoke every fault of docs/faults.md on a host (long)
 	@FAULTS=whole $(RUN) molecule test -s faults
 
-interrupted: setup ## Cut a run of site off after every single change, and let the next one complete it (long)
-	@$(RUN) molecule/lab/interrupted.py
-	@$(RUN) molecule/lab/interrupted.py --upgrade
+interrupted: setup ## Cut a run of site, upgrade and uninstall off after every single change, and let the next one complete it (long)
+	@$(RUN) molecule/lab/interrupted.py site
+	@$(RUN) molecule/lab/interrupted.py upgrade
+	@$(RUN) molecule/lab/interrupted.py uninstall
 
 matrix: setup ## What works with what, into docs/matrix.md: ONLY="engine=26.1.5 ipv6=on" for a slice, FRESH=yes (long)
 	@$(RUN) molecule/lab/matrix.py $(if $(FRESH),--fresh) $(if $(ONLY),--only $(ONLY))

@@ -66,7 +66,8 @@ class Host:
         """Run the playbook: what became of each task, what it printed, and its exit status."""
         with tempfile.NamedTemporaryFile(suffix=".json") as tally:
             environment = {
-                **os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml", "LAB_TALLY": tally.name,
+                **os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+                "LAB_TALLY": tally.name,
                 "ANSIBLE_CALLBACK_PLUGINS": str(LAB / "callbacks"), "ANSIBLE_CALLBACKS_ENABLED": "tally",
             }  # fmt: skip
             argv = ["ansible-playbook", "-i", self.inventory, "--limit", self.name, "-e", json.dumps({**self.variables, **variables})]

@@ -1,16 +1,18 @@
 #!/usr/bin/env python
 # Copyright (c) 2026, the portside.rootless_docker contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run of site, or of upgrade, that is cut off after any change is completed by the next run.
+"""A run of site, of upgrade or of uninstall that is cut off after any change is completed by the next run.
 
-For each N: a fresh host, the playbook killed after its N-th change, the playbook again (which ends with the proof), and once more, which
-must change nothing. With --upgrade the host is sound first, with RootlessKit 2.3.6 and the distribution's pasta, and upgrade brings 3.2.0,
-the backports' pasta and another configuration, so that restarts are cut off too. With --only, just these N.
+For each N: a fresh host, the playbook killed after its N-th change, the playbook again, and once more, which must change nothing. Site and
+upgrade end with the proof; after uninstall the host is compared with what it was. For upgrade the host is sound first, with RootlessKit
+2.3.6 and the distribution's pasta, and gets 3.2.0, the backports' pasta and another configuration, so that restarts are cut off too. With
+--only, just these N.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -19,16 +21,33 @@ import sys
 import time
 from pathlib import Path
 
+import hosts
+
 LAB = Path(__file__).resolve().parent
 POOL = "cut"
 INVENTORY = f"/run/portside-lab/{POOL}.yml"
-BEFORE = {
-    "rootlesskit_version": "2.3.6",
-    "rootlesskit_allow_loopback_leak": True,
-    "rootless_daemon_users": [{"name": "alice"}],
-}
+OLD = {"rootlesskit_version": "2.3.6", "rootlesskit_allow_loopback_leak": True, "rootless_daemon_users": [{"name": "alice"}]}
 WANTED = {"rootless_daemon_users": [{"name": "alice", "mtu": 65520}, {"name": "bob", "shell": "/usr/sbin/nologin"}]}
 UPGRADED = {"pasta_source": "backports", "rootless_daemon_users": [{"name": "alice", "mtu": 9000, "daemon_config": {"debug": True}}]}
+
+
+@dataclasses.dataclass(frozen=True)
+class Mode:
+    """What is cut off.
+
+    :ivar before: variables of a run of site that prepares the host; None for a bare one.
+    """
+
+    playbook: str
+    variables: dict
+    before: dict | None = None
+
+
+MODES = {
+    "site": Mode("site", WANTED),
+    "upgrade": Mode("upgrade", UPGRADED, OLD),
+    "uninstall": Mode("uninstall", {"rootless_docker_remove_data": True}, WANTED),
+}
 
 
 def lab(*arguments: str) -> None:
@@ -49,20 +68,31 @@ def play(playbook: str, variables: dict, *arguments: str, cut: int = 0) -> tuple
     return done.returncode, done.stdout
 
 
-def fresh(upgrade: bool) -> None:
-    """A fresh host; for an upgrade one that is sound in its old state."""
+def snapshot(command: str) -> str:
+    """Note what the host is, or compare it with that; what differs, empty where nothing does."""
+    host = hosts.find("cut")
+    (host.root / "root/snapshot.py").write_text((LAB / "snapshot.py").read_text())
+    argv = host.ssh(f"timeout 60 python3 /root/snapshot.py {command} /root/before.json")
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+def fresh(mode: Mode) -> None:
+    """A fresh host, prepared where the mode says so."""
     lab("down", "--pool", POOL)
     lab("up", "--pool", POOL, "--rootlesskit", "2.3.6", "--rootlesskit", "3.2.0", "cut")
-    if upgrade:
-        code, output = play("site", BEFORE, "--skip-tags", "rootless_verify")
-        if code != 0:
-            raise SystemExit(output)
+    trouble = snapshot("take") if mode.playbook == "uninstall" else ""
+    if mode.before and not trouble:
+        code, output = play("site", mode.before, "--skip-tags", "rootless_verify")
+        trouble = output if code else ""
+    if trouble:
+        raise SystemExit(trouble)
 
 
-def attempt(number: int, upgrade: bool) -> str:
+def attempt(number: int, mode: Mode) -> str:
     """Cut after change number N; returns what went wrong, empty where all is well, "end" where there was no N-th change."""
-    fresh(upgrade)
-    wanted = ("upgrade", UPGRADED) if upgrade else ("site", WANTED)
+    fresh(mode)
+    wanted = (mode.playbook, mode.variables)
     begin = time.monotonic()
     code, output = play(*wanted, cut=number)
     if code == 0:
@@ -76,6 +106,9 @@ def attempt(number: int, upgrade: bool) -> str:
     code, output = play(*wanted)
     if code != 0 or not re.search(r"\bchanged=0\b", output):
         return f"cut after {where.group(1)}, the run after the next changed something:\n{output}"
+    left = snapshot("compare") if mode.playbook == "uninstall" else ""
+    if left:
+        return f"cut after {where.group(1)}, the host is not what it was:\n{left}"
     print(f"cut after {number}, {where.group(1)}: completed ({time.monotonic() - begin:.0f} s)", flush=True)
     return ""
 
@@ -83,13 +116,13 @@ def attempt(number: int, upgrade: bool) -> str:
 def main() -> int:
     """Every N, or those that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--upgrade", action="store_true")
+    parser.add_argument("mode", choices=MODES, nargs="?", default="site")
     parser.add_argument("--only", type=int, nargs="+", default=[])
     arguments = parser.parse_args()
     passed, failed = 0, 0
     try:
         for number in arguments.only or range(1, 100):
-            outcome = attempt(number, arguments.upgrade)
+            outcome = attempt(number, MODES[arguments.mode])
             if outcome == "end":
                 break
             passed, failed = passed + (not outcome), failed + bool(outcome)
@@ -97,7 +130,7 @@ def main() -> int:
                 print(f"{number}: {outcome}", flush=True)
     finally:
         lab("down", "--pool", POOL)
-    print(f"interrupted: {passed} passed, {failed} failed")
+    print(f"interrupted {arguments.mode}: {passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
 

@@ -34,7 +34,9 @@ SYSCTLS = re.compile(
 )
 # Units that come and go with users' sessions and with jobs of the system.
 UNITS = re.compile(
-    r"session-.*|user@.*|user-\d.*|run-user-.*|run-credentials.*|systemd-tmpfiles.*|.*\.(device|scope|slice)|systemd-hostnamed.*|apt-.*"
+    r"session-.*|user@.*|user-\d.*|run-user-.*|run-credentials.*|systemd-tmpfiles.*|.*\.(device|scope|slice)|systemd-hostnamed.*|apt-.*|"
+    # A container's namespace has a name of chance.
+    r"run-docker-netns-.*"
 )
 MOUNTS = re.compile(r"/run/user/.*|/run/credentials/.*|/proc/.*|/var/lib/docker/.*|/run/docker/.*")
 
@@ -128,8 +130,7 @@ def main() -> int:
         Path(path).write_text(json.dumps(take()))
         return 0
     found = differences(json.loads(Path(path).read_text()), take())
-    print(*found, sep="\n")
-    print(f"{len(found)} differences")
+    print(*found, f"{len(found)} differences", sep="\n")
     return 1 if found else 0
 
 

@@ -53,13 +53,19 @@ _value:
 
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import health_plan, health_program
 
 
 def plan(
-    daemons: dict[str, Any], users: list[dict[str, Any]], host: dict[str, Any], texts: dict[str, str], default: bool
+    daemons: dict[str, Any], users: list[dict[str, Any]], host: dict[str, Any] | None, texts: dict[str, str], default: bool
 ) -> dict[str, Any]:
-    """The plan, with the program that this collection would install."""
+    """The plan, with the program that this collection would install.
+
+    :raises AnsibleFilterError: nothing is known of the timers.
+    """
+    if host is None:
+        raise AnsibleFilterError("the health timers were not read in time: the host is overloaded. Nothing was changed; run again")
     return health_plan.health_plan(daemons, users, host, texts, default, health_program.build())
 
 

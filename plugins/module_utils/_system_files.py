@@ -125,14 +125,16 @@ def make_plan(files: list[File], directories: list[Directory], remove_foreign: b
     :raises FilesError: something stands in the way that would have to be removed with its content.
     """
     plan = Plan()
-    declared = {wanted.path for wanted in [*files, *directories]}
+    # What a run that was killed in the middle of writing left is this module's own, too.
+    halves = [File(half, present=False) for half in map(copy_of, files) if state_of(half)["state"] != "absent"]
+    declared = {wanted.path for wanted in [*files, *directories, *halves]}
     foreign = []
     for directory in directories:
         if directory.exclusive:
             foreign += [path for path in contents(directory.path) if path not in declared]
     if not remove_foreign:
         plan.foreign = foreign
-    removals = [File(path, present=False) for path in foreign] if remove_foreign else []
+    removals = halves + ([File(path, present=False) for path in foreign] if remove_foreign else [])
     # Folders come before what lies in them; what goes away goes last, and the folder after its files and the folders in it.
     present = [wanted for wanted in [*directories, *files] if wanted.present]
     absent: list[File | Directory] = [wanted for wanted in files if not wanted.present]
@@ -152,6 +154,12 @@ def make_plan(files: list[File], directories: list[Directory], remove_foreign: b
             raise FilesError(f"{wanted.path} is a directory where a {after['state']} is wanted; move it away and run again")
         plan.changes.append(Change(wanted.path, before, after, wanted))
     return plan
+
+
+def copy_of(wanted: File) -> str:
+    """Where a file is written before it takes its place. Always the same name, so that the next run finds what a killed one left."""
+    folder, name = os.path.split(wanted.path)
+    return os.path.join(folder, f".{name}.new")
 
 
 def contents(path: str) -> list[str]:
@@ -226,10 +234,8 @@ def _file(wanted: File, change: Change) -> None:
         os.chmod(wanted.path, wanted.mode)
         os.chown(wanted.path, os.geteuid(), os.getegid())
         return
-    folder, name = os.path.split(wanted.path)
-    os.makedirs(folder, exist_ok=True)
-    # Always the same name: what a run that was killed here left is taken away by the next, which has the same file to write.
-    copy = os.path.join(folder, f".{name}.new")
+    os.makedirs(os.path.dirname(wanted.path), exist_ok=True)
+    copy = copy_of(wanted)
     _remove(copy, state_of(copy)["state"])
     try:
         if wanted.target is not None:

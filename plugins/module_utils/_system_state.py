@@ -40,11 +40,6 @@ def package_versions(names: Sequence[str], run: Run) -> dict[str, str]:
     return versions
 
 
-def removable_packages(names: Sequence[str], run: Run) -> list[str]:
-    """Those packages that dpkg would remove without breaking another one that is installed."""
-    return [name for name in names if run(["dpkg", "--simulate", "--remove", name])[0] == 0]
-
-
 def unit_states(names: Sequence[str], run: Run) -> dict[str, dict[str, str]]:
     """systemd's view of each unit, in its own words; empty words where systemd gives no answer."""
     blocks: list[str] = []

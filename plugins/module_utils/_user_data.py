@@ -25,24 +25,28 @@ def check_path(user: str, path: str, home: str) -> None:
         )
 
 
-def in_namespace(uid: int, gid: int, uids: list[tuple[int, int]], gids: list[tuple[int, int]], command: list[str]) -> list[str]:
-    """The argv that runs a command as root of a user namespace in which the user is root, as RootlessKit's is.
+SCRIPT = 'echo ready; read -r go && said=$("$@" 2>&1 | tail -n 1); echo "$said"'
+"""Says that the namespace is there, waits until it has its ids, and answers with the last line that the command said."""
 
-    util-linux has newuidmap and newgidmap make it, which allow what /etc/subuid and /etc/subgid do.
 
-    :param uids: first id and count of each range of subordinate ids.
+def in_namespace(command: list[str]) -> list[str]:
+    """The argv that runs a command in a user namespace of its own, as soon as it is told to.
+
+    Its ids are written from outside: newuidmap, which could do that too, may be gone with the packages that the roles brought.
     """
-    if not uids or not gids:
-        return command
-    return ["unshare", *_maps("--map-users", uid, uids), *_maps("--map-groups", gid, gids), "--", *command]
+    return ["unshare", "--user", "--", "sh", "-c", SCRIPT, "sh", *command]
 
 
-def _maps(option: str, own: int, ranges: list[tuple[int, int]]) -> list[str]:
-    maps, inner = [f"{option}=0:{own}:1"], 1
+def id_map(own: int, ranges: list[tuple[int, int]]) -> str:
+    """What a user namespace's map of ids has to be for the user to be root in it, with the subordinate ids above, as RootlessKit's is.
+
+    :param ranges: first id and count of each range of subordinate ids.
+    """
+    lines, inner = [f"0 {own} 1"], 1
     for first, count in ranges:
-        maps.append(f"{option}={inner}:{first}:{count}")
+        lines.append(f"{inner} {first} {count}")
         inner += count
-    return maps
+    return "\n".join(lines) + "\n"
 
 
 def not_removed(user: str, path: str, said: str) -> str:

@@ -32,11 +32,6 @@ options:
     type: list
     elements: str
     default: []
-  removable_packages:
-    description: Names of packages, of which those are returned that could be removed without breaking another package.
-    type: list
-    elements: str
-    default: []
   verified_packages:
     description:
       - Names of packages whose programs are compared with what the package brought. Debian and what derives from it only.
@@ -113,13 +108,6 @@ packages:
   type: dict
   sample:
     passt: 0.0~git20250503.587980c-2
-removable_packages:
-  description: Those of O(removable_packages) that no other installed package depends on.
-  returned: success
-  type: list
-  elements: str
-  sample:
-    - uidmap
 altered:
   description:
     - For each package of O(verified_packages) the programs that are not as the package brought them. Packages without are left out.
@@ -216,7 +204,6 @@ def read(params: dict) -> dict:
     altered = _package_files.altered_files(params["verified_packages"])
     return {
         "packages": system_state.package_versions(params["packages"], run),
-        "removable_packages": system_state.removable_packages(params["removable_packages"], run),
         "altered": altered,
         "affected_programs": _package_files.programs_of(list(altered)),
         "units": system_state.unit_states(params["units"], run),
@@ -240,7 +227,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "packages": names,
-            "removable_packages": names,
             "verified_packages": names,
             "units": names,
             "files": names,

@@ -80,9 +80,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _subid, _subid_files
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _user_data as core
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._mounts import mounts_below
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import list_processes
-from ansible_collections.portside.rootless_docker.plugins.module_utils._run import Finished, run
+from ansible_collections.portside.rootless_docker.plugins.module_utils._run import Conversation, NotStarted, run
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import manager_is_up
 
 LEAVE_SECONDS = 10
@@ -119,14 +120,35 @@ def refuse_mounts(user: str, path: str) -> None:
         )
 
 
-def as_user(account: pwd.struct_passwd, command: list[str], deadline: Deadline) -> Finished:
-    """Run a command with the user's rights, and as the root of a user namespace with all of the user's subordinate ids."""
+def as_user(account: pwd.struct_passwd, command: list[str], deadline: Deadline) -> str:
+    """Run a command with the user's rights, and as the root of a user namespace with all of the user's subordinate ids.
+
+    :returns: the last line that it said.
+    """
     names = _subid.names_of(account.pw_name, account.pw_uid)
-    uids, gids = (
-        [(each.start, each.count) for each in _subid.owned(_subid_files.read(_subid.FILES[kind]) or "", names)] for kind in ("uid", "gid")
-    )
-    argv = core.in_namespace(account.pw_uid, account.pw_gid, uids, gids, command)
-    return run(argv, deadline, uid=account.pw_uid, gid=account.pw_gid)
+    own = {"uid": account.pw_uid, "gid": account.pw_gid}
+    maps = {
+        kind: core.id_map(own[kind], [(each.start, each.count) for each in _subid.owned(_subid_files.read(path) or "", names)])
+        for kind, path in _subid.FILES.items()
+    }
+    try:
+        talk = Conversation(core.in_namespace(command), account.pw_uid, account.pw_gid)
+    except NotStarted as error:
+        return str(error)
+    try:
+        ready, why = talk.hear(deadline)
+        if ready is None:
+            return why
+        for kind, text in maps.items():
+            with open(f"/proc/{talk.pid}/{kind}_map", "w", encoding="ascii") as handle:
+                handle.write(text)
+        talk.say(b"go", deadline)
+        said, why = talk.hear(deadline)
+        return why if said is None else clean(said.decode("utf-8", "backslashreplace"), 500)
+    except OSError as error:
+        return f"the ids of the user cannot be mapped: {error.strerror}"
+    finally:
+        talk.end(1)
 
 
 def remove_data(account: pwd.struct_passwd, path: str, deadline: Deadline) -> None:
@@ -134,9 +156,9 @@ def remove_data(account: pwd.struct_passwd, path: str, deadline: Deadline) -> No
 
     :raises core.DataError: it, or a part of it, is still there.
     """
-    done = as_user(account, ["rm", "-rf", "--one-file-system", "--", path], deadline)
-    if done.status != 0 or kind(path):
-        raise core.DataError(core.not_removed(account.pw_name, path, done.error))
+    said = as_user(account, ["rm", "-rf", "--one-file-system", "--", path], deadline)
+    if kind(path):
+        raise core.DataError(core.not_removed(account.pw_name, path, said))
 
 
 def remove_account(account: pwd.struct_passwd, deadline: Deadline) -> None:
@@ -150,11 +172,11 @@ def remove_account(account: pwd.struct_passwd, deadline: Deadline) -> None:
         refuse_mounts(name, home)
     leave(account, deadline)
     if own_home:
-        done = as_user(account, ["find", home, "-xdev", "-mindepth", "1", "-delete"], deadline)
+        said = as_user(account, ["find", home, "-xdev", "-mindepth", "1", "-delete"], deadline)
         try:
             os.rmdir(home)
         except OSError as error:
-            raise core.DataError(core.not_removed(name, home, done.error or error.strerror)) from error
+            raise core.DataError(core.not_removed(name, home, said or error.strerror or "")) from error
     done = run(["userdel", "--remove", name], deadline)
     if find_account(name) is not None:
         raise core.DataError(f"{name}: the account cannot be removed: {done.error}. Remedy: see to that, and run again")
@@ -189,6 +211,11 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
     user, path, deadline = entry["user"], entry["data_root"], Deadline(timeout)
     account = find_account(user)
     if account is None:
+        if kind(path):
+            raise core.DataError(
+                f"{user}: {path} was left alone: the account is gone, so there are no rights to remove it with. "
+                "Remedy: look at whose it is, remove it by hand, and run again"
+            )
         return []
     core.check_path(user, path, account.pw_dir)
     done = []

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._network_state import own_options
-from ansible_collections.portside.rootless_docker.plugins.module_utils._programs import same_program
 
 PREFIX = "DOCKERD_ROOTLESS_ROOTLESSKIT_"
 
@@ -55,32 +54,32 @@ def network_phrases(network: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def wrapper_phrases(wrapper_text: str, pasta_path: str | None, pasta: Mapping[str, Any] | None) -> list[str]:
-    """Whether the pasta that runs is the one that the wrapper starts, with the options that it adds.
+def wrapper_phrases(wrapper_text: str, pasta: Mapping[str, Any] | None) -> list[str]:
+    """Whether the pasta that runs was given what the wrapper adds.
 
     :param wrapper_text: what the wrapper should be; empty where there is none.
     """
-    if not wrapper_text or not pasta or not pasta["exe"]:
+    if not wrapper_text or not pasta or any(argument.endswith(",auto") for argument in pasta["argv"]):
         return []
-    found = []
-    if pasta_path and not same_program(pasta["exe"], pasta_path):
-        found.append(f"pasta (pid {pasta['pid']}) runs {pasta['exe']}, the wrapper starts {pasta_path}")
-    argv = pasta["argv"]
-    if not any(argument.endswith(",auto") for argument in argv):
-        found.append(f"pasta (pid {pasta['pid']}) runs without the ephemeral range that the wrapper adds")
-    return found
+    return [f"pasta (pid {pasta['pid']}) runs without the ephemeral range that the wrapper adds"]
 
 
-def unlike_asked(
-    variables: Mapping[str, str], config_file: str, wrapper_text: str, host: Mapping[str, Any], state: Mapping[str, Any]
-) -> list[str]:
-    """Everything that runs otherwise, one phrase each; empty for a daemon that is down."""
+def unlike_asked(variables: Mapping[str, str], config_file: str, state: Mapping[str, Any]) -> list[str]:
+    """Where RootlessKit and dockerd were told something else than what is declared, one phrase each; empty for a daemon that is down.
+
+    An override tells them the same again after a restart.
+    """
     running = state["running"]
     if not running["rootlesskit"]:
         return []
     return [
         *asked_phrases(variables, running["rootlesskit"]["argv"]),
         *(dockerd_phrases(config_file, running["dockerd"]["argv"]) if running["dockerd"] else []),
-        *network_phrases(state["network"]),
-        *wrapper_phrases(wrapper_text, host["pasta"], running["pasta"]),
     ]
+
+
+def unlike_told(wrapper_text: str, state: Mapping[str, Any]) -> list[str]:
+    """Where the network is served by something that RootlessKit did not start so, one phrase each. A restart always mends it."""
+    if not state["running"]["rootlesskit"]:
+        return []
+    return [*network_phrases(state["network"]), *wrapper_phrases(wrapper_text, state["running"]["pasta"])]

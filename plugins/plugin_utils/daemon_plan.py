@@ -32,7 +32,7 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_ac
     split_config,
     unit_action,
 )
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_effect import unlike_asked
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_effect import unlike_asked, unlike_told
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST, complete
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_prediction import port_driver_kept
 
@@ -306,7 +306,8 @@ def decide(user: dict[str, Any], port_driver: str, state: dict[str, Any], host: 
         return Action("adopt", f"rootless_daemon_adopt is true: {path} is removed. What changes: {changes}", own=own)
     found = {UNIT: host["unit_text"], WRAPPER: host["wrapper_text"]}
     changed = edited(wanted.texts, found, [path for path in gone if path in state["unit"]["drop_ins"]])
-    effect = unlike_asked(wanted.variables, f"{CONFIGURATION}/{user['name']}/daemon.json", wanted.texts.get(WRAPPER, ""), host, state)
+    effect = unlike_asked(wanted.variables, f"{CONFIGURATION}/{user['name']}/daemon.json", state)
+    state = {**state, "stale": [*state["stale"], *unlike_told(wanted.texts.get(WRAPPER, ""), state)]}
     name, reason = unit_action(wanted.variables, wanted.environment, wanted.config, state, changed, effect)
     # The manager would start it by the old text when it comes back by itself.
     reread = state["manager"] and (state["unit"]["needs_daemon_reload"] or bool(gone) or found[UNIT] != wanted.texts[UNIT])

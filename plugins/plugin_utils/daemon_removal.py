@@ -68,6 +68,13 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
             kept[name] = {**kept.get(name, {}), **made, "data_root": data_root(user, state)}
     if name not in kept:
         return
+    unit = state.get("unit", {"fragment": "", "shadows": [], "active": ""})
+    if user["remove_data"] and unit["active"] == "active" and unit["fragment"] in unit["shadows"]:
+        plan["left_out"].append(
+            f"{name}: the data in {kept[name]['data_root']} was kept, as a daemon runs by a unit of the user's own, {unit['fragment']}. "
+            f"Remedy: as {name}, systemctl --user disable --now docker.service, and run again"
+        )
+        return
     if user["remove_data"]:
         plan["hand_back"].append({"user": name, "data_root": kept[name]["data_root"], "account": bool(kept[name].get("account"))})
         if kept[name].get("subid") and not kept[name].get("account"):
@@ -85,7 +92,7 @@ def subids_to_take(name: str, record: Any) -> list[dict[str, Any]]:
         {"user": name, "state": "absent", "start": each[0], "count": each[1], "kinds": [kind]}
         for kind, key in (("uid", "subuid"), ("gid", "subgid"))
         for each in (record.get(key) if isinstance(record.get(key), list) else [])
-        if isinstance(each, list) and len(each) == 2 and all(type(number) is int for number in each)
+        if isinstance(each, list) and len(each) == 2 and all(isinstance(number, int) and not isinstance(number, bool) for number in each)
     ]
 
 

@@ -102,6 +102,9 @@ def units_back(record: dict[str, Any], info: dict[str, Any], outages: list[dict[
         )
         if not sound:
             entries.append({"user": name, "action": "restart", **away.get(name, {})})
+        elif state["reload_pending"]:
+            # dockerd took up the values of the upgrade that failed.
+            entries.append({"user": name, "action": "reload"})
     # A daemon that is new has no configuration any more.
     new = [name for name in info["users"] if name not in record["users"] and f"{CONFIGURATION}/{name}/environment" in record["files"]]
     entries += [{"user": name, "action": "stop"} for name in new if info["users"][name]["exists"]]

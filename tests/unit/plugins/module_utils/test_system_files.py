@@ -212,6 +212,17 @@ def test_foreign_link_is_removed_and_its_target_stays(exclusive, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["alice", "kept"]
 
 
+@pytest.mark.parametrize("present", [True, False])
+def test_what_a_killed_run_left_half_written_is_nobody_elses(tmp_path, present):
+    folder = tmp_path / "alice"
+    run(core.Directory(str(folder)), core.File(str(folder / "ours"), CONTENT))
+    (folder / ".ours.new").write_text("wan")
+    entries = core.Directory(str(folder), present=present, exclusive=True), core.File(str(folder / "ours"), CONTENT, present=present)
+    plan = run(*entries)
+    assert plan.foreign == []
+    assert (os.listdir(folder) == ["ours"]) if present else not folder.exists()
+
+
 def test_folder_that_goes_keeps_what_is_foreign(exclusive):
     folder, entries, foreign = exclusive
     absent = [core.Directory(str(folder), present=False, exclusive=True), core.File(entries[1].path, present=False)]

@@ -24,10 +24,6 @@ def test_no_packages_ask_nobody():
     assert core.package_versions([], None) == {}
 
 
-def test_removable_is_what_dpkg_would_remove():
-    assert core.removable_packages(["uidmap", "iptables"], lambda arguments: (0 if arguments[-1] == "uidmap" else 1, "")) == ["uidmap"]
-
-
 def test_units_come_in_the_order_asked():
     output = (
         "LoadState=masked\nActiveState=inactive\nFragmentPath=\nUnitFileState=masked\n\n"

@@ -377,3 +377,10 @@ def test_what_users_share_goes_with_the_last(title, declared, host, common, remo
     gone = [file["path"] for file in result["files"] if file.get("state") == "absent"]
     assert [path for path in gone if not path.startswith(core.CONFIGURATION)] == removed, title
     assert result["errors"] == []
+
+
+def test_another_pasta_in_place_of_the_daemons_own_is_replaced():
+    state = {**running(plan([user()])), "network": {**NETWORK, "mtu": {"asked": 65520, "in_effect": 1400}}}
+    result = plan([user()], configured("alice"), {"alice": state})
+    assert (result["left_out"], [entry["action"] for entry in result["start"]]) == ([], ["restart"])
+    assert result["reasons"][0].startswith("alice: restart, because the MTU is 1400, and RootlessKit was told 65520")

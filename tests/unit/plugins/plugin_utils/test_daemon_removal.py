@@ -117,3 +117,11 @@ def test_everybody():
     info = {"host": {"configured": ["bob", "alice"], "kept": {"carol": {"data_root": "/c"}}}}
     assert [user["name"] for user in core.users_to_remove(info, False)] == ["alice", "bob"]
     assert core.users_to_remove(info, True)[2] == {"name": "carol", "state": "absent", "remove_data": True}
+
+
+def test_data_under_a_daemon_of_the_users_own_is_kept():
+    own = {**STATE["unit"], "active": "active", "fragment": "/home/alice/x", "shadows": ["/home/alice/x"]}
+    result = plan({"made": MADE, "unit": own}, remove_data=True)
+    assert result["hand_back"] == []
+    assert "/home/alice/x" in result["left_out"][0]
+    assert "Remedy: as alice" in result["left_out"][0]
