@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from outsider import fetch  # noqa: E402 (it is beside this folder, and no package)
+from outsider import fetch
 
 
 def main() -> int:
