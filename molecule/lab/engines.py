@@ -64,6 +64,11 @@ def provide(kind: str, name: str) -> Path:
     return target
 
 
+def is_there(kind: str, name: str) -> bool:
+    """Whether a folder of programs has been made already."""
+    return (FOLDER / kind / name).exists()
+
+
 def make(kind: str, name: str, target: Path) -> None:
     """Fill a folder with programs."""
     what = f"{kind}/{name}"

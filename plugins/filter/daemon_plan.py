@@ -59,7 +59,9 @@ _value:
     - C(left_out), users who cannot be served while the others are, and why; C(notes), what is worth knowing.
     - C(packages), C(preparations), C(accounts), C(subordinate_ids), C(stop), C(directories), C(files) and C(start), what each task
       has to do.
-    - C(deferred), one line for each restart that is put off with C(restart=defer), and C(previous), users who run as they were started.
+    - C(deferred), one line for each restart or adoption that is put off with C(restart=defer), and C(previous), users who run as they
+      were started.
+    - C(unserved), those of C(left_out) that are to be present and for whom nothing is done.
     - C(reasons), one line for each unit that is touched, and C(resolved), the port driver of each user.
   type: dict
 """

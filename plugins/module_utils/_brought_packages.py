@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,6 +109,8 @@ def with_installation(
     """
     there = {name for name in [*record.new, *record.changed] if status.get(name) == "installed"}
     fresh = {name for name, (before, _after) in will.installs.items() if not before} - there
+    # Configuration that a package left which came before is that package's own.
+    residual = {name for name in fresh if status.get(name) == "config-files" and (name in record.residual or name not in record.new)}
     changed = {name: versions for name, versions in record.changed.items() if name in there}
     for name, (before, after) in will.installs.items():
         if before and name not in record.new:
@@ -116,7 +118,7 @@ def with_installation(
     return Record(
         asked=[*(name for name in record.asked if name in there), *names],
         new=[*(name for name in record.new if name in there), *fresh],
-        residual=[*(name for name in record.residual if name in there), *(name for name in fresh if status.get(name) == "config-files")],
+        residual=[*(name for name in record.residual if name in there), *residual],
         auto=[*(name for name in record.auto if name in there), *(name for name in names if name in automatic and name not in there)],
         changed=changed,
         # A group or a folder that is not there now was not there before either.
@@ -137,17 +139,20 @@ class Removal:
     needed: dict[str, list[str]] = field(default_factory=dict)
 
 
-def plan_removal(candidates: Iterable[str], simulate: Simulate) -> Removal:
-    """Those candidates that can go together while nothing else goes, arrives or changes. apt itself is asked."""
+def plan_removal(candidates: Iterable[str], simulate: Simulate, gone: Sequence[str] = ()) -> Removal:
+    """Those candidates that can go together while nothing else goes, arrives or changes. apt itself is asked.
+
+    :param gone: packages that are installed and count as gone.
+    """
     left = sorted(set(candidates))
     plan = Removal()
 
     def others(names: list[str]) -> list[str]:
-        output = simulate(["remove", *names])
+        output = simulate(["remove", *gone, *names])
         if output is None:
             return ["apt, which refuses"]
         will = parse_simulation(output)
-        return sorted({*will.removes, *will.installs} - set(left))
+        return sorted({*will.removes, *will.installs} - {*left, *gone})
 
     while left:
         if not others(left):
@@ -162,10 +167,13 @@ def plan_removal(candidates: Iterable[str], simulate: Simulate) -> Removal:
     return plan
 
 
-def plan_versions(record: Record, versions: dict[str, str], simulate: Simulate) -> tuple[dict[str, str], list[str]]:
+def plan_versions(
+    record: Record, versions: dict[str, str], simulate: Simulate, gone: Sequence[str] = ()
+) -> tuple[dict[str, str], list[str]]:
     """Which versions can be put back, and what is to be said of the others.
 
     :param versions: what is installed now.
+    :param gone: packages that are installed and will be gone by then: what came for one of them can go back without it.
     """
     wanted: dict[str, str] = {}
     said = []
@@ -176,9 +184,9 @@ def plan_versions(record: Record, versions: dict[str, str], simulate: Simulate) 
         if now != was["after"]:
             said.append(f"{name} stays at {now}: it was {was['before']} before, and somebody changed it since")
             continue
-        output = simulate(["--allow-downgrades", "install", f"{name}={was['before']}"])
+        output = simulate(["--allow-downgrades", "install", f"{name}={was['before']}", *(f"{each}-" for each in gone)])
         will = parse_simulation(output or "")
-        if output is None or will.removes or set(will.installs) - set(record.changed):
+        if output is None or will.removes - set(gone) or set(will.installs) - set(record.changed):
             said.append(f"{name} stays at {now}: {was['before']}, which it was before, cannot be had from the host's archives")
         else:
             wanted[name] = was["before"]

@@ -253,13 +253,17 @@ class Canaries:
 
     def sweep(self) -> None:
         """Remove what earlier runs left whose process is gone."""
+        self._remove(self._stale(self._still_there()), self._deadline.within(SWEEP_SECONDS))
+
+    def _stale(self, there: list[Made]) -> list[Made]:
+        """What of this may be removed, whoever made it."""
         boottime = time.clock_gettime(time.CLOCK_BOOTTIME)
         stale = []
-        for made in self._still_there():
+        for made in there:
             process = read_process(made.maker.pid)
             if is_stale(made.maker, self._maker, boottime, process.start if process else None):
                 stale.append(made)
-        self._remove(stale, self._deadline.within(SWEEP_SECONDS))
+        return stale
 
     def _still_there(self) -> list[Made]:
         """What runs of this check made, containers first."""
@@ -368,7 +372,10 @@ class Canaries:
 
         :raises EngineError: something is still there at the deadline; :class:`HttpError`: no usable answer.
         """
-        error = self._remove([made for made in self._still_there() if made.run_id == self._id], deadline)
+        there = self._still_there()
+        error = self._remove([made for made in there if made.run_id == self._id], deadline)
+        # What a run that was killed had told the Engine may have been made since the sweep.
+        self._remove(self._stale(there), deadline.within(SWEEP_SECONDS))
         if error is not None:
             raise error
 

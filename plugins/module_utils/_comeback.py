@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError, clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_dir import RUNTIME_ROOT
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
 MAX_CONTAINERS = 200
@@ -44,13 +45,13 @@ def running(uid: int, deadline: Deadline) -> list[str]:
         return []
 
 
-def start_again(uid: int, before: list[str], deadline: Deadline) -> list[str]:
+def start_again(uid: int, before: list[str], deadline: Deadline, root: str = RUNTIME_ROOT) -> list[str]:
     """Start those that should run and do not.
 
     :param before: ids of those that ran.
     :returns: their names; with the Engine's words where it refused.
     """
-    engine = Engine(uid, deadline)
+    engine = Engine(uid, deadline, root)
     told = []
     try:
         engine.negotiate()
@@ -68,6 +69,7 @@ def start_again(uid: int, before: list[str], deadline: Deadline) -> list[str]:
                 told.append(name)
             except EngineError as error:
                 told.append(f"{name} (refused: {error.text[:200]})")
-    except HttpError as error:
+    except (HttpError, EngineError) as error:
+        # The user's Engine may answer what it likes: that must not keep the others' units from being brought up.
         told.append(f"no more, {clean(error, 200)}")
     return told

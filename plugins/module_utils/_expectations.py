@@ -256,7 +256,8 @@ def judge_reading(expectation: Expectation, reading: Reading, challenge: bytes =
     if expectation.canary:
         nonce, port = expectation.canary
         outcome, proof = outcome_of(reading.event, reading.data, answer(nonce, challenge, port, expectation.protocol))
-        return outcome, proof, _shown(reading.data) if outcome == WRONG_ANSWER else ""
+        # Without data, the error tells this machine's own refusal from what the port did.
+        return outcome, proof, _shown(reading.data) if outcome == WRONG_ANSWER else reading.error
     if reading.data:
         data = reading.data[:MAX_DATA]
         if expectation.pattern is None:

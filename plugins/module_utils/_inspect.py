@@ -34,7 +34,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._network_
     options_of_environment,
     own_options,
 )
-from ansible_collections.portside.rootless_docker.plugins.module_utils._parallel import run_all
+from ansible_collections.portside.rootless_docker.plugins.module_utils._parallel import GRACE, run_all
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import DaemonProcesses, Process
 from ansible_collections.portside.rootless_docker.plugins.module_utils._runtime_dir import RUNTIME_ROOT
 from ansible_collections.portside.rootless_docker.plugins.module_utils._subid_source import SourceError, host_source
@@ -60,11 +60,14 @@ LAUNCH_SCRIPT = "dockerd-rootless.sh"
 DATA_ROOT = ("path", "exists", "home_exists", "folder", "read_only", "free_bytes", "free_files", "owner_is_user", "writable")
 NEW_HOMES = ("folder", "read_only", "free_bytes", "free_files")
 HOMES_SECONDS = 1.0
+COMMON_READS = {"host": "what is installed on the host", "users": "who has a daemon, their processes and accounts"}
 MAX_USERS = 1000
 MAX_NETWORKS = 256
 MAX_ARGUMENTS = 200
 STEP = 0.4
 """Part of the whole time that one read of one user's may take: a socket that hangs must leave time for the others."""
+LAST_READS = 1.0
+"""Seconds for the short reads of the host that come after those that the deadline ends."""
 
 
 # -- the host ----------------------------------------------------------------
@@ -110,6 +113,7 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         "ipv6_default_route": any(route.is_default and route.network.version == 6 for route in routes),
         "configured": configured_users(),
         "kept": kept(),
+        "recorded_ids": recorded_ids(),
         "health": read.get("health"),
         "unit_text": text_of(UNIT_FILE),
         "wrapper_text": text_of(WRAPPER_FILE),
@@ -155,6 +159,19 @@ def kept() -> dict[str, dict[str, Any]]:
     except (ValueError, RecursionError, AttributeError):
         return {}
     return {name: entry for name, entry in entries if isinstance(entry, dict) and isinstance(entry.get("data_root"), str)}
+
+
+def recorded_ids() -> list[dict[str, Any]]:
+    """The subordinate ids that files of users belong to: of everybody who is configured or of whom data is kept, also ids that are lost."""
+    records = [(name, made(name)) for name in configured_users()] + list(kept().items())
+    found = [
+        (name, kind, ids)
+        for name, record in records
+        for under in ("ids", "subid")
+        for kind, path in _subid.FILES.items()
+        for ids in _subid.recorded(record, os.path.basename(path), under)
+    ]
+    return [{"user": name, "kind": kind, "start": ids.start, "count": ids.count} for name, kind, ids in dict.fromkeys(found)]
 
 
 def modified(path: str) -> float:
@@ -423,6 +440,8 @@ def inspect_user(
             state.update(_account_facts.subordinate_facts_of_source(user, deadline.within(limit)))
     # Last: a network file system whose server is gone keeps whoever asks.
     path = data_root or _account_facts.data_root_path(account.pw_dir, state["daemon_json"], variables)
+    # With the path alone all but this is read.
+    state["data_root"] = {**state["data_root"], "path": path}
     state["data_root"] = _account_facts.data_root_facts(path, account)
     state["incomplete"] = False
 
@@ -522,16 +541,22 @@ def inspect(
     :param seconds: for everything.
     :param data_roots: by user, where their data will be.
     :returns: C(host) and C(users).
-    :raises TimeoutError: the time was not enough for the host itself.
+    :raises TimeoutError: what is common to all users could not be read in time; it names what is missing.
     """
     deadline = Deadline(seconds)
 
     def read_users() -> dict[str, dict[str, Any]]:
         return inspect_users(sorted({*users, *users_with_a_daemon()}) if everybody else users, deadline, data_roots)
 
-    read = run_all({"host": functools.partial(inspect_host, rootlesskit_directory, deadline), "users": read_users}, deadline)
-    if len(read) < 2:
-        raise TimeoutError(f"reading the host did not end within {seconds} seconds")
+    readers = {"host": functools.partial(inspect_host, rootlesskit_directory, deadline), "users": read_users}
+    # Both read side by side themselves, until the same deadline: they need time to hand in what they have without a reader that hangs.
+    read = run_all(readers, deadline, grace=2 * GRACE + LAST_READS)
+    missing = [COMMON_READS[name] for name in readers if name not in read]
+    if missing:
+        raise TimeoutError(
+            f"reading {' and '.join(missing)} did not end within {seconds:g} seconds; find what hangs there (an account database, a file "
+            "system whose server is gone), or raise timeout"
+        )
     host, states = read["host"], read["users"]
     for state in states.values():
         conclude(state, host)

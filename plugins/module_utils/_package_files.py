@@ -1,7 +1,8 @@
 # Copyright (c) 2026, the portside.rootless_docker contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Program files that are no longer what their Debian package brought: replaced, cut short, removed, or open to others for writing.
+"""Program files that are no longer what their Debian package brought: replaced, cut short, removed, open to others for writing, or
+without the right that they are started for.
 
 dpkg keeps the MD5 sum of each file in its database. A sum is computed only for a file whose inode changed after that database entry was
 written, since dpkg writes the entry last: comparing costs nothing on a host where nothing was touched.
@@ -18,6 +19,9 @@ from collections.abc import Sequence
 DATABASE = "/var/lib/dpkg"
 PLACES = ("usr/bin/", "usr/sbin/", "usr/libexec/", "usr/lib/systemd/", "usr/share/docker.io/contrib/", "bin/", "sbin/", "lib/systemd/")
 """What is compared: programs, units, and Debian's folder of the Engine's launch script. Configuration is the operator's."""
+
+MODES = {"usr/bin/newuidmap": 0o4755, "usr/bin/newgidmap": 0o4755}
+"""Modes that a copy of the file system, or of the file, easily loses. dpkg's database has none; Debian's uidmap brings these."""
 
 LIST_LIMIT = 4 << 20
 CHUNK = 1 << 20
@@ -37,6 +41,11 @@ def parse_diversions(text: str) -> dict[str, str]:
     """Where files of packages really lie, by where they would: C(dpkg-divert) moved them away."""
     lines = text.splitlines()
     return {lines[position]: lines[position + 1] for position in range(0, len(lines) - 2, 3)}
+
+
+def parse_overrides(text: str) -> set[str]:
+    """Files whose owner and mode the operator chose with C(dpkg-statoverride): a package that is installed again gets those."""
+    return {line.split(" ", 3)[3] for line in text.splitlines() if line.count(" ") >= 3}
 
 
 def read_database(name: str, root: str = DATABASE) -> tuple[str, float] | None:
@@ -64,16 +73,19 @@ def file_sum(path: str) -> str:
     return digest.hexdigest()
 
 
-def is_altered(path: str, digest: str, written: float, owner: int = 0) -> bool:
+def is_altered(path: str, digest: str, written: float, owner: int = 0, mode: int | None = None) -> bool:
     """Whether a file is not what it was when its package was unpacked.
 
     :param written: when the package's list was written.
+    :param mode: what it has to be, where that is known. A copied file system may have a list that is newer than a file without its mode.
     """
     try:
         found = os.lstat(path)
     except OSError:
         return True
     if not stat.S_ISREG(found.st_mode):
+        return True
+    if mode is not None and (stat.S_IMODE(found.st_mode) != mode or found.st_uid != owner):
         return True
     if found.st_ctime <= written:
         return False
@@ -92,13 +104,15 @@ def altered_files(packages: Sequence[str], root: str = DATABASE, top: str = "/")
     :param top: the folder that paths are below; for tests.
     """
     diverted = parse_diversions((read_database("diversions", root) or ("", 0.0))[0])
+    overridden = parse_overrides((read_database("statoverride", root) or ("", 0.0))[0])
     found = {}
     for package in packages:
         altered = set()
         for text, written in lists_of(package, root):
             for path, digest in parse_sums(text).items():
                 real = diverted.get(f"/{path}", f"/{path}")
-                if is_altered(os.path.join(top, real.lstrip("/")), digest, written, os.geteuid()):
+                mode = None if f"/{path}" in overridden else MODES.get(path)
+                if is_altered(os.path.join(top, real.lstrip("/")), digest, written, os.geteuid(), mode):
                     altered.add(real)
         if altered:
             found[package] = sorted(altered)

@@ -77,14 +77,27 @@ def version_key(version: str) -> tuple[list[int], bool, str]:
     return [int(number) for number in numbers.split(".")], not suffix, suffix
 
 
-def versions_to_remove(versions: list[str], current: str, keep: int, previous: str = "") -> list[str]:
+def versions_to_remove(versions: list[str], current: str, keep: int, previous: str = "", needed: str = "") -> list[str]:
     """The versions beyond ``keep`` ones, the current one not counted and never among them.
 
     :param previous: the version that was in use before a switch is the first to be kept, for the way back; then the newest.
+    :param needed: a version that an upgrade which is not finished goes back to. It comes before all, and stays whatever ``keep`` is.
     """
     others = sorted((version for version in versions if version != current), key=version_key, reverse=True)
-    others.sort(key=lambda version: version != previous)
-    return sorted(others[keep:], key=version_key, reverse=True)
+    others.sort(key=lambda version: (version != needed, version != previous))
+    return sorted(others[max(keep, int(needed in others)) :], key=version_key, reverse=True)
+
+
+def version_of_upgrade(record: str) -> str:
+    """The version that an upgrade which is not finished goes back to; empty where there is no such record.
+
+    One that is damaged is for the role rootless_upgrade to refuse.
+    """
+    try:
+        with open(record, encoding="utf-8") as file:
+            return str(json.load(file)["rootlesskit"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def wanted_checksum(version: str, architecture: str, checksums: dict[str, str]) -> str:

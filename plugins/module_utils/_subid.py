@@ -102,12 +102,14 @@ class Host:
     :ivar texts: of both files, by kind.
     :ivar uids: of the users asked about, by name; None where there is no such account.
     :ivar real: whose each real id is, by kind.
+    :ivar reserved: the ranges that each user's files belong to, whether the user has them now or not; the most wanted first.
     """
 
     texts: dict[str, str]
     uids: Mapping[str, int | None]
     limits: Mapping[str, Limits]
     real: Mapping[str, Mapping[int, str]]
+    reserved: Mapping[str, Ranges] = field(default_factory=dict)
 
 
 @dataclass
@@ -115,11 +117,13 @@ class Outcome:
     """What comes of it.
 
     :ivar texts: of both files, afterwards.
+    :ivar warnings: what the operator has to know.
     """
 
     texts: dict[str, str]
     added: dict[str, Ranges] = field(default_factory=dict)
     removed: dict[str, Ranges] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 # -- ranges --------------------------------------------------------------------
@@ -286,6 +290,13 @@ class _Work:
             for entry in entries(self.outcome.texts[each])
             if each == kind or entry.owner not in names
         ]
+        found += [
+            (ids, f"files of {user} belong to")
+            for user, ranges in self.host.reserved.items()
+            for each in KINDS
+            for ids in ranges[each]
+            if user not in names
+        ]
         found += [(Range(each, 1), f"is the {kind} of {name}") for each, name in self.host.real[kind].items()]
         found += [(each, f"{LOGIN_DEFS} keeps for accounts") for each in self.host.limits[kind].real]
         return found
@@ -320,8 +331,13 @@ class _Work:
             self._add(request.user, kind, new)
 
     def add_enough(self, request: Request, names: tuple[str, ...], assumed: Mapping[str, int]) -> None:
-        """Add as many ids as the user has too few, at the same place of both files where both need the same."""
-        needed = {kind: request.count - total(owned(self.outcome.texts[kind], names)) - assumed[kind] for kind in request.kinds}
+        """Add as many ids as the user has too few: those of the user's files, then others, at one place where both files need the same."""
+        needed = {}
+        for kind in request.kinds:
+            for wanted in self.host.reserved.get(request.user, {}).get(kind, []):
+                if self._lacking(request, kind, names, assumed):
+                    self._add_again(request.user, kind, names, wanted)
+            needed[kind] = self._lacking(request, kind, names, assumed)
         needed = {kind: count for kind, count in needed.items() if count > 0}
         together = list(needed) if len(set(needed.values())) == 1 else []
         for kinds in [together] if together else [[kind] for kind in needed]:
@@ -335,6 +351,23 @@ class _Work:
                 )
             for kind in kinds:
                 self._add(request.user, kind, [Range(start, count)])
+
+    def _lacking(self, request: Request, kind: str, names: tuple[str, ...], assumed: Mapping[str, int]) -> int:
+        return max(0, request.count - total(owned(self.outcome.texts[kind], names)) - assumed[kind])
+
+    def _add_again(self, user: str, kind: str, names: tuple[str, ...], wanted: Range) -> None:
+        """Add what is missing of a range that the user's files belong to. All of it or none: in a container its ids are in a row."""
+        new = less(wanted, owned(self.outcome.texts[kind], names))
+        others = [(common(each, ids), whose) for each in new for ids, whose in self.taken(kind, names)]
+        reasons = [f"{shared} {whose}" for shared, whose in others if shared]
+        reasons += [f"{each} is not within {self.host.limits[kind].free}" for each in new if less(each, [self.host.limits[kind].free])]
+        if reasons:
+            self.outcome.warnings.append(
+                f"{user}: files belong to {wanted}, and these ids were not added to {FILES[kind]} again: {reasons[0]}. "
+                f"Remedy: take that away and give {user} this range, or the files to the ids that {user} has"
+            )
+            return
+        self._add(user, kind, new)
 
     def _allowed(self, kinds: list[str], user: str) -> Range:
         allowed: Range | None = self.host.limits[kinds[0]].free
@@ -409,12 +442,13 @@ def missing(request: Request, has: Mapping[str, list[Range]]) -> dict[str, str]:
     return found
 
 
-def recorded(record: Mapping[str, object], key: str) -> list[Range]:
-    """The ranges under C(subid) of a record of what was made; what has another form is left out.
+def recorded(record: Mapping[str, object], key: str, under: str = "subid") -> list[Range]:
+    """The ranges in a record of a user; what has another form is left out.
 
     :param key: C(subuid) or C(subgid).
+    :param under: C(subid) for what was made, C(ids) for what the user had.
     """
-    of_both = record.get("subid")
+    of_both = record.get(under)
     found = of_both.get(key) if isinstance(of_both, dict) else None
     pairs = [each for each in found if isinstance(each, list) and len(each) == 2] if isinstance(found, list) else []
     return [Range(*pair) for pair in pairs if all(isinstance(each, int) and not isinstance(each, bool) and each >= 0 for each in pair)]

@@ -10,30 +10,19 @@ own, FILE.lock with the pid in it, for which they do not wait. So who holds the 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
-import struct
 import time
 from collections.abc import Iterator
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import PAUSE, lock_owner, program, taken
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import read_text, whole_number
 from ansible_collections.portside.rootless_docker.plugins.module_utils._subid import SubidError
 
 ACCOUNTS_LOCK = "/etc/.pwd.lock"
-PAUSE = 0.05
-"""Seconds between two attempts."""
 MAX_SIZE = 16 * 1024 * 1024
 """Bytes of a file that are taken."""
-
-
-def program(pid: int | None) -> str:
-    """A process, as a sentence names it."""
-    if pid is None:
-        return "a process that it does not name"
-    comm = (read_text(f"/proc/{pid}/comm", 64) or "").strip()
-    return f"process {pid} ({comm if comm.isprintable() else '?'})" if comm else f"process {pid}"
 
 
 # -- the locks -----------------------------------------------------------------
@@ -57,31 +46,17 @@ def locked(paths: list[str], deadline: Deadline, accounts_lock: str = ACCOUNTS_L
 def _accounts_locked(path: str, deadline: Deadline) -> Iterator[None]:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        while True:
-            try:
-                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except (BlockingIOError, PermissionError):
-                if deadline.expired():
-                    raise SubidError(
-                        f"{path} is held by {program(_lock_owner(handle))}, so another program changes accounts. Nothing was changed. "
-                        "Remedy: wait until it has ended, or end it, and run again"
-                    ) from None
+        while not taken(handle):
+            if deadline.expired():
+                raise SubidError(
+                    f"{path} is held by {program(lock_owner(handle))}, so another program changes accounts. Nothing was changed. "
+                    "Remedy: wait until it has ended, or end it, and run again"
+                )
             time.sleep(PAUSE)
         # Closing the handle gives it back, and so does the end of this process, however it ends.
         yield
     finally:
         os.close(handle)
-
-
-def _lock_owner(handle: int) -> int | None:
-    """Who holds a lock that keeps this process from a file; None where the kernel does not say."""
-    form = "@hhqqi"
-    try:
-        answer = fcntl.fcntl(handle, fcntl.F_GETLK, struct.pack(form, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
-    except OSError:
-        return None
-    return struct.unpack(form, answer)[4] or None
 
 
 @contextlib.contextmanager

@@ -20,6 +20,9 @@ from typing import Any
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
 
+LOCK = "files"
+"""Held by who compares and writes (:func:`_lock.one_at_a_time`): a copy of another run's looks like one that a killed run left."""
+LOCK_SECONDS = 60
 MAX_SHOWN = 64 * 1024
 VALIDATION_TIMEOUT = 30
 """Seconds that a file's own checker may take."""
@@ -87,9 +90,14 @@ class Plan:
 def state_of(path: str, binary: bool = False) -> dict[str, Any]:
     """What is at a path: its kind, owner, mode, and target, or content, of which with C(binary) the digest."""
     try:
-        found = os.lstat(path)
+        return _state_of(path, binary)
     except (FileNotFoundError, NotADirectoryError):
+        # Or it went while it was read: check mode looks while another run may write.
         return {"state": "absent"}
+
+
+def _state_of(path: str, binary: bool) -> dict[str, Any]:
+    found = os.lstat(path)
     state: dict[str, Any] = {"owner": f"{found.st_uid}:{found.st_gid}"}
     if stat.S_ISLNK(found.st_mode):
         return {**state, "state": "link", "target": os.readlink(path)}
@@ -164,9 +172,10 @@ def copy_of(wanted: File) -> str:
 
 def contents(path: str) -> list[str]:
     """Paths of what lies in a folder; none where there is no folder at this very path."""
-    if state_of(path)["state"] != "directory":
+    try:
+        return [] if os.path.islink(path) else [os.path.join(path, name) for name in sorted(os.listdir(path))]
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return [os.path.join(path, name) for name in sorted(os.listdir(path))]
 
 
 def validate(plan: Plan) -> None:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import os
 
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import Process
+
+DAEMONS = {"dockerd", "rootlesskit", "docker-rootlesskit"}
+
 
 class DataError(Exception):
     """Something cannot be removed; the text names the user, the path, the cause and the remedy."""
@@ -22,6 +26,20 @@ def check_path(user: str, path: str, home: str) -> None:
         raise DataError(
             f"{user}: the data root {path!r} was left alone: it is no absolute path of a folder of its own, in the home {home} or not. "
             "Remedy: remove what is to go by hand"
+        )
+
+
+def refuse_daemon(user: str, path: str, processes: list[Process]) -> None:
+    """Go on only where no daemon of the user's runs, by whatever means it was started.
+
+    :param processes: of the user.
+    :raises DataError: one does.
+    """
+    running = [str(process.pid) for process in processes if process.alive and not DAEMONS.isdisjoint(process.names)]
+    if running:
+        raise DataError(
+            f"{user}: {path} was left alone, because a daemon of the user runs: process {', '.join(running[:5])}. "
+            f"Remedy: stop it, as {user} or with loginctl terminate-user {user}, and run again"
         )
 
 

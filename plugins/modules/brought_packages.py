@@ -55,6 +55,13 @@ options:
     type: list
     elements: path
     default: []
+  gone:
+    description:
+      - With O(state=absent), packages that earlier tasks of the same run remove, as in their RV(removed). In check mode they are there yet,
+        and count as gone, so that it says what a real run then does.
+    type: list
+    elements: str
+    default: []
   scripts:
     description:
       - With O(state=absent), programs that packages leave behind so that a purge of them removes data.
@@ -132,6 +139,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _brought_packages as core
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_files as files
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import LockError, one_at_a_time
 from ansible_collections.portside.rootless_docker.plugins.module_utils._mounts import mounts_below
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
 
@@ -153,6 +161,9 @@ class BroughtPackages:
         # Where nothing is on record nothing goes, and nobody has to be asked.
         self.needless = module.params["state"] == "absent" and self.owner not in self.records
         self.status, self.versions = ({}, {}) if self.needless else self.read_packages()
+        # In a real run they are gone, or somebody else installed them since.
+        earlier = module.params["gone"] if module.check_mode else []
+        self.gone = [name for name in earlier if self.status.get(name) == "installed"]
         self.changes: list[str] = []
         self.written = files.Plan()
         self.refused = ""
@@ -236,10 +247,11 @@ class BroughtPackages:
         # Whatever came along may be what the rest of the owner's packages needs: apt says so.
         mine = [name for name in record.new if everything or name in surplus or name not in record.asked]
         there = [name for name in mine if self.status.get(name) == "installed"]
-        plan = core.plan_removal(there, self.simulate)
+        plan = core.plan_removal(there, self.simulate, self.gone)
         residue = [name for name in mine if name in plan.remove or self.status.get(name) == "config-files"]
         residue = [name for name in residue if name not in record.residual]
-        restored, left = core.plan_versions(record, self.versions, self.simulate) if everything else ({}, [])
+        going = [*self.gone, *plan.remove]
+        restored, left = core.plan_versions(record, self.versions, self.simulate, going) if everything else ({}, [])
         kept = [name for name in plan.needed if name in record.asked]
         left += [f"{name} stays: {', '.join(plan.needed[name])} needs it" for name in kept]
         if plan.remove:
@@ -360,6 +372,7 @@ def main() -> None:
             "packages": names,
             "groups": names,
             "folders": paths,
+            "gone": names,
             "scripts": paths,
             "remove_data": {"type": "bool", "default": False},
             "record": {"type": "path", "default": "/var/lib/rootless-docker/packages.json"},
@@ -368,8 +381,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**BroughtPackages(module).run())
-    except (core.RecordError, core.ChangeError, files.FilesError) as error:
+        # All owners are in one record: another run must not write one that it read before.
+        with one_at_a_time("packages", Deadline(module.params["timeout"]), module.check_mode):
+            result = BroughtPackages(module).run()
+        module.exit_json(**result)
+    except (core.RecordError, core.ChangeError, files.FilesError, LockError) as error:
         module.fail_json(msg=f"{module.params['owner']}: {error}")
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; mend that and run again, the next run completes it")

@@ -99,6 +99,8 @@ import platform
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _kernel_settings as core
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_files as files
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import LockError, one_at_a_time
 
 HEADER = "# Written by the module portside.rootless_docker.kernel_settings"
 
@@ -249,8 +251,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**KernelSettings(module).run())
-    except (core.SettingsError, files.FilesError) as error:
+        # Another run must not read a value that was changed, and the record as it was before that.
+        with one_at_a_time("kernel", Deadline(files.LOCK_SECONDS), module.check_mode):
+            result = KernelSettings(module).run()
+        module.exit_json(**result)
+    except (core.SettingsError, files.FilesError, LockError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; mend that and run again, the next run completes it")

@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Compares the programs of packages with the sums that dpkg keeps, and installs those packages again, in the same version, of which a
     program was replaced, cut short, removed, or can be written by others. Configuration files are not touched.
+  - Of C(newuidmap) and C(newgidmap) owner and mode are compared, too, unless C(dpkg-statoverride) has others for them. Without the
+    set-user-ID bit no rootless daemon starts.
   - A file that was not changed since its package was unpacked is not read, so comparing costs next to nothing.
   - Packages that are not installed are passed over. Debian and what derives from it only.
 extends_documentation_fragment:

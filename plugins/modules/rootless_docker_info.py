@@ -299,6 +299,13 @@ host:
       type: list
       elements: str
       sample: [/etc/systemd/user/docker.service.d/limits.conf]
+    recorded_ids:
+      description:
+        - Ranges of subordinate ids that files of users belong to, as far as the role P(portside.rootless_docker.rootless_daemon#role) has
+          them on record, of everybody in RV(host.configured) or whose data is kept. A user need not have them now.
+      type: list
+      elements: dict
+      sample: [{"user": "alice", "kind": "uid", "start": 100000, "count": 65536}]
     missing_subordinate_files:
       description: Which of C(/etc/subuid) and C(/etc/subgid) are not there.
       type: list
@@ -413,7 +420,7 @@ users:
       type: bool
       sample: true
     made:
-      description: The collection's record of what it made for this user.
+      description: The collection's record of what it made for this user, and under C(ids) of the subordinate ids that the user had.
       type: dict
       sample: {"linger": true, "account": true, "subid": {"subuid": [[100000, 65536]], "subgid": [[100000, 65536]]}}
     uid:
@@ -521,7 +528,8 @@ users:
           sample: bob
     data_root:
       description:
-        - Where the daemon keeps images, containers and volumes, and whether it can. Null where that was not read.
+        - Where the daemon keeps images, containers and volumes, and whether it can. Null where that was not read; the path alone where what
+          it lies on gave no answer.
       type: dict
       contains:
         path:

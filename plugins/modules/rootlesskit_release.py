@@ -66,6 +66,11 @@ options:
         removed.
     type: int
     default: 2
+  upgrade_record:
+    description:
+      - File in which the role C(rootless_upgrade) notes what it goes back to. As long as it is there, the version that it names stays,
+        before all others and whatever O(keep) is.
+    type: path
   timeout:
     description:
       - Seconds that the whole download may take.
@@ -147,6 +152,8 @@ import platform
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _rootlesskit_release as core
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import LockError, one_at_a_time
 
 
 class Release:
@@ -201,7 +208,9 @@ class Release:
         if not self.present:
             return core.State()
         versions = sorted({*before.versions, self.version}, key=core.version_key, reverse=True)
-        surplus = core.versions_to_remove(versions, self.version, self.module.params["keep"], before.current)
+        record = self.module.params["upgrade_record"]
+        needed = core.version_of_upgrade(record) if record else ""
+        surplus = core.versions_to_remove(versions, self.version, self.module.params["keep"], before.current, needed)
         return core.State([version for version in versions if version not in surplus], self.version)
 
     def act(self, before: core.State, install: bool, removed: list[str]) -> None:
@@ -253,6 +262,7 @@ def main() -> None:
             "archive": {"type": "path"},
             "directory": {"type": "path", "default": "/opt/rootlesskit"},
             "keep": {"type": "int", "default": 2},
+            "upgrade_record": {"type": "path"},
             "timeout": {"type": "float", "default": 120.0},
         },
         required_if=[("state", "present", ["version"])],
@@ -260,8 +270,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**Release(module).run())
-    except core.ReleaseError as error:
+        # What another run is unpacking looks like what a killed one left. It may be downloading still.
+        with one_at_a_time("rootlesskit", Deadline(module.params["timeout"] + 60), module.check_mode):
+            result = Release(module).run()
+        module.exit_json(**result)
+    except (core.ReleaseError, LockError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}. The version in use was left as it is; mend that and run again")

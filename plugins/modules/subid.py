@@ -18,6 +18,7 @@ description:
   - A directory service as a rule does not list its accounts. Keep its ids out of C(SUB_UID_MIN) to C(SUB_UID_MAX) there.
   - Takes the locks that C(useradd) and C(usermod) take, and holds them from reading to writing. Writes as they do, with the backups
     C(/etc/subuid-) and C(/etc/subgid-).
+  - Ids in O(reserved) are given to nobody but their user, who gets them first.
   - Lines that are somebody else's, or damaged, stay byte for byte and in order. Damaged ones are named in a warning.
   - Where C(/etc/nsswitch.conf) names another source of subordinate ids than the files, nothing is written. The source is asked by
     C(getsubids), and what is not as asked for is a failure.
@@ -75,6 +76,36 @@ options:
             they can be taken away again. Its other keys are left alone.
           - Its folder is made where it is missing. Only root may be able to write there.
         type: path
+  reserved:
+    description:
+      - Ranges that files of users belong to, such as RV(portside.rootless_docker.rootless_docker_info#module:host.recorded_ids).
+      - A user who has too few ids and no O(users[].start) gets those of the own ranges first, in this order, where they are free. What is
+        not is named in a warning.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      user:
+        description:
+          - Whose files.
+        type: str
+        required: true
+      kind:
+        description:
+          - V(uid) stands for C(/etc/subuid), V(gid) for C(/etc/subgid).
+        type: str
+        choices: [uid, gid]
+        required: true
+      start:
+        description:
+          - The first id.
+        type: int
+        required: true
+      count:
+        description:
+          - How many ids.
+        type: int
+        required: true
   timeout:
     description:
       - Seconds to wait for a program that changes accounts at the same time, between 1 and 600.
@@ -147,6 +178,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils import _s
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_files
 from ansible_collections.portside.rootless_docker.plugins.module_utils._arguments import BadArgument, checked_timeout
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import LockError, one_at_a_time
 from ansible_collections.portside.rootless_docker.plugins.module_utils._subid_source import SourceError, ask_source, host_source
 
 
@@ -191,17 +223,41 @@ def shown(ranges: dict[str, core.Ranges]) -> dict[str, dict[str, list[dict[str, 
     return {user: {kind: [each._asdict() for each in found] for kind, found in kinds.items()} for user, kinds in ranges.items()}
 
 
-def noted(record: dict[str, Any], added: core.Ranges, has: core.Ranges) -> dict[str, Any]:
-    """A record with what is added besides. What the user does not have is forgotten: it is of a run that was cut off, or taken away since.
+def read_record(path: str) -> dict[str, Any]:
+    """The JSON object in a record; empty where there is no file.
 
-    :param has: what the user has with it.
+    :raises core.SubidError: it is damaged.
     """
+    try:
+        record = json.loads(files.read(path) or "{}")
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise core.SubidError(f"{path} is damaged: it is no JSON object. Nothing was changed. Remedy: mend it, or remove it to forget it")
+    return record
+
+
+def noted(record: dict[str, Any], added: core.Ranges) -> dict[str, Any]:
+    """A record with what is added besides. Nothing is forgotten: files may belong to ids that the user has lost."""
     after = {}
     for kind, path in core.FILES.items():
         key = os.path.basename(path)
-        known = core.recorded(record, key)
-        after[key] = [list(each) for each in dict.fromkeys([*known, *added[kind]]) if not core.less(each, has[kind])]
+        after[key] = [list(each) for each in dict.fromkeys([*core.recorded(record, key), *added[kind]])]
     return {**record, "subid": after}
+
+
+def parse_reserved(options: list[dict]) -> dict[str, core.Ranges]:
+    """O(reserved), by user.
+
+    :raises core.SubidError: a range of it cannot be.
+    """
+    found: dict[str, core.Ranges] = {}
+    for option in options:
+        user, start, count = option["user"], option["start"], option["count"]
+        if not 0 <= start <= core.END - count or count < 0:
+            raise core.SubidError(f"reserved: {start} and {count} of {user} are no ids; they must be between 0 and {core.END}")
+        found.setdefault(user, {kind: [] for kind in core.KINDS})[option["kind"]].append(core.Range(start, count))
+    return found
 
 
 class Subid:
@@ -210,6 +266,7 @@ class Subid:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.requests = [parse(option) for option in module.params["users"]]
+        self.reserved = parse_reserved(module.params["reserved"])
         self.records = {option["user"]: option["record"] for option in module.params["users"] if option["record"]}
         self.deadline = Deadline(checked_timeout(module.params["timeout"]))
         self.uids = {request.user: uid_of(request.user) for request in self.requests}
@@ -237,7 +294,7 @@ class Subid:
         found = {kind: files.read(path) for kind, path in core.FILES.items()}
         texts = {kind: text or "" for kind, text in found.items()}
         defs = files.read(core.LOGIN_DEFS) or ""
-        host = core.Host(texts, self.uids, {kind: core.limits(defs, kind) for kind in core.KINDS}, real_ids(self.uids))
+        host = core.Host(texts, self.uids, {kind: core.limits(defs, kind) for kind in core.KINDS}, real_ids(self.uids), self.reserved)
         outcome = core.plan(self.requests, host, about_to_be_made=self.module.check_mode)
         differ = {path: outcome.texts[kind] for kind, path in core.FILES.items() if outcome.texts[kind] != texts[kind]}
         users = {
@@ -245,9 +302,9 @@ class Subid:
             for user, uid in self.uids.items()
         }
         if write:
-            self.note(outcome.added, users)
+            self.note(outcome.added)
             files.write(differ)
-        self.warnings = [
+        self.warnings = outcome.warnings + [
             f"{path} line {line} is damaged, and was left as it is. It gives nobody any ids. Remedy: mend or remove it"
             for kind, path in core.FILES.items()
             for line in core.damaged(outcome.texts[kind])
@@ -265,22 +322,16 @@ class Subid:
             ],
         }
 
-    def note(self, added: dict[str, core.Ranges], users: dict[str, core.Ranges]) -> None:
+    def note(self, added: dict[str, core.Ranges]) -> None:
         """Write down what will be added, before it is: a run that is cut off in between must not forget it."""
         wanted = []
-        for user, ranges in added.items():
-            path = self.records.get(user)
-            if path is not None:
-                try:
-                    record = json.loads(files.read(path) or "{}")
-                except (ValueError, RecursionError):
-                    record = None
-                if not isinstance(record, dict):
-                    raise core.SubidError(
-                        f"{path} is damaged: it is no JSON object. Nothing was changed. Remedy: mend it, or remove it to forget it"
-                    )
-                wanted.append(_system_files.File(path, json.dumps(noted(record, ranges, users[user]), indent=2, sort_keys=True) + "\n"))
-        _system_files.apply(_system_files.make_plan(wanted, []))
+        with one_at_a_time(_system_files.LOCK, self.deadline):
+            for user, ranges in added.items():
+                path = self.records.get(user)
+                if path is not None:
+                    record = noted(read_record(path), ranges)
+                    wanted.append(_system_files.File(path, json.dumps(record, indent=2, sort_keys=True) + "\n"))
+            _system_files.apply(_system_files.make_plan(wanted, []))
 
     def ask(self, source: str) -> dict[str, Any]:
         """Compare with another source, which only its own means can change."""
@@ -322,13 +373,24 @@ def main() -> None:
                     "record": {"type": "path"},
                 },
             },
+            "reserved": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "user": {"type": "str", "required": True},
+                    "kind": {"type": "str", "choices": list(core.KINDS), "required": True},
+                    "start": {"type": "int", "required": True},
+                    "count": {"type": "int", "required": True},
+                },
+            },
             "timeout": {"type": "float", "default": 15},
         },
         supports_check_mode=True,
     )
     try:
         module.exit_json(**Subid(module).run())
-    except (core.SubidError, SourceError, BadArgument, _system_files.FilesError) as error:
+    except (core.SubidError, SourceError, BadArgument, LockError, _system_files.FilesError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(

@@ -13,6 +13,7 @@ description:
   - Writes root-owned files, symbolic links and folders so that they are as declared, and only where they differ.
   - Every content is checked first, by the command given in O(files[].validate); one refusal leaves all files as they were.
   - Each file is replaced atomically. A symbolic link that stands where a file is wanted is replaced, never followed.
+  - Several runs at once wait for each other, up to 60 seconds, by the lock C(/run/rootless-docker-files.lock).
   - It is made for places below C(/etc) and the like. Do not use it below a user's home, whose owner can redirect folders.
 extends_documentation_fragment:
   - portside.rootless_docker.attributes
@@ -147,6 +148,8 @@ import base64
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_files as core
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import LockError, one_at_a_time
 
 
 def parse_mode(text: str) -> int:
@@ -229,11 +232,12 @@ def main() -> None:
     try:
         files = [parse_file(option) for option in module.params["files"]]
         directories = [parse_directory(option) for option in module.params["directories"]]
-        plan = core.make_plan(files, directories, module.params["remove_foreign"])
-        core.validate(plan)
-        if not module.check_mode:
-            core.apply(plan)
-    except core.FilesError as error:
+        with one_at_a_time(core.LOCK, Deadline(core.LOCK_SECONDS), module.check_mode):
+            plan = core.make_plan(files, directories, module.params["remove_foreign"])
+            core.validate(plan)
+            if not module.check_mode:
+                core.apply(plan)
+    except (core.FilesError, LockError) as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename}: {error.strerror}; what was written before it stays, the next run completes it")

@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Stops units of the system, has systemd read its units again, and starts units, in this order. Whether a unit is enabled stays as it
     is.
+  - What is stopped is also no longer remembered as failed. A service that is stopped in the middle of its work counts as failed, and
+    systemd shows it as such even when its file is gone.
   - It is the acting half for what a role decided by comparing; C(ansible.builtin.systemd_service) takes one unit a call.
 extends_documentation_fragment:
   - portside.rootless_docker.attributes
@@ -61,7 +63,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 done:
-  description: What was done, one command each.
+  description: What was done, one command each. Forgetting that units failed is among it where one had.
   returned: always
   type: list
   elements: str
@@ -72,11 +74,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
 
+# Ends with an error where none of the units is failed, or systemd has let go of one already: there is nothing to forget then.
+FORGET = ["systemctl", "reset-failed", "--"]
+
 
 def commands(stop: list[str], daemon_reload: bool, start: list[str]) -> list[list[str]]:
     """What has to be run, in this order; pure."""
     return [
-        *([["systemctl", "stop", "--", *stop]] if stop else []),
+        *([["systemctl", "stop", "--", *stop], [*FORGET, *stop]] if stop else []),
         *([["systemctl", "daemon-reload"]] if daemon_reload else []),
         *([["systemctl", "start", "--", *start]] if start else []),
     ]
@@ -99,13 +104,14 @@ def main() -> None:
     done: list[str] = []
     for argv in [] if module.check_mode else todo:
         ended = run(argv, Deadline(params["timeout"]))
-        if ended.status != 0:
+        if ended.status == 0:
+            done.append(" ".join(argv))
+        elif argv[:3] != FORGET:
             module.fail_json(
                 msg=f"{' '.join(argv)}: {ended.error or f'exit status {ended.status}'}. Remedy: systemctl status, and run again",
                 done=done,
                 changed=bool(done),
             )
-        done.append(" ".join(argv))
     module.exit_json(changed=bool(todo), done=done)
 
 

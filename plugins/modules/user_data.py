@@ -14,6 +14,7 @@ description:
     files of containers belong to these. Root removes nothing below a home, so a link that a user laid leads it nowhere.
   - It removes nothing where a file system is mounted at or below the path, and nothing of a user who still runs the daemon.
   - An account goes with its home. It has to have no process left besides its user manager, which is stopped.
+  - What one user's removal fails for keeps it from nobody else's. The module fails at its end then.
   - There is no way back. It is the removing half of the role C(rootless_daemon), which knows whose data is the role's to remove.
 extends_documentation_fragment:
   - portside.rootless_docker.attributes
@@ -69,6 +70,14 @@ done:
   type: list
   elements: str
   sample: ["alice: removed /home/alice/.local/share/docker"]
+undone:
+  description: For each user of whom something is left that should have gone, what it is, why, and what to do.
+  returned: when all users were seen to
+  type: dict
+  sample:
+    alice: >-
+      alice: /home/alice/.local/share/docker was left alone, because /home/alice/.local/share/docker/volumes is a mount point.
+      Remedy: unmount it, or remove what is to go by hand
 """
 
 import os
@@ -225,6 +234,9 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
             f"{user}: {path} is no folder but a {'symbolic link' if found == 'link' else 'file'}, and was left alone. "
             f"Remedy: as {user}, remove it and what it points to, and run again"
         )
+    if not check_mode and (found or entry["account"]):
+        # In check mode the daemon that is to be stopped before still runs.
+        core.refuse_daemon(user, path if found else account.pw_dir, list_processes({account.pw_uid}))
     if found:
         refuse_mounts(user, path)
         if not check_mode:
@@ -235,6 +247,18 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
             remove_account(account, deadline)
         done.append(f"{user}: removed the account and its home {account.pw_dir}")
     return done
+
+
+def removals(entries: list[dict], check_mode: bool, timeout: float) -> tuple[list[str], dict[str, str]]:
+    """Remove what all entries ask for; what was, or would be, removed, and for each user of whom something is left, why."""
+    done: list[str] = []
+    undone: dict[str, str] = {}
+    for entry in entries:
+        try:
+            done += removal(entry, check_mode, timeout)
+        except core.DataError as error:
+            undone[entry["user"]] = str(error)
+    return done, undone
 
 
 def main() -> None:
@@ -257,17 +281,13 @@ def main() -> None:
     )
     if os.geteuid() != 0:
         module.fail_json(msg="user_data acts for several users and needs root; run it with become", done=[])
-    done, errors = [], []
-    for entry in module.params["users"]:
-        try:
-            done += removal(entry, module.check_mode, module.params["timeout"])
-        except core.DataError as error:
-            errors.append(str(error))
+    done, undone = removals(module.params["users"], module.check_mode, module.params["timeout"])
     shown = [line.replace(": removed", ": remove") for line in done]
     diff = {"before_header": "data", "after_header": "data", "before": "", "after": "".join(f"{line}\n" for line in shown)}
-    if errors:
-        module.fail_json(msg="\n".join(errors), done=done, changed=bool(done), diff=diff)
-    module.exit_json(changed=bool(done), done=done, diff=diff)
+    result = {"changed": bool(done), "done": done, "undone": undone, "diff": diff}
+    if undone:
+        module.fail_json(msg="\n".join(undone.values()), **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.portside.rootless_docker.plugins.module_utils._subid import FILES, recorded
+
 SUBORDINATE_IDS = 65536
 FREE_BYTES = 1024 * 1024
 """A new Engine 26.1 writes 180 KiB of databases: with 128 KiB free it was seen not to start, with 256 it did. The rest is margin."""
 FREE_FILES = 64
 """A new Engine 26.1 makes about 45 files and folders before it answers."""
+
+
+def answer_obstacle(state: dict[str, Any]) -> str:
+    """Why nobody knows what runs of a user; empty where that is known.
+
+    No manager is an answer: then nothing of the unit runs. So is all that was read where only the place of the data gave none.
+    """
+    error = state.get("unit", {}).get("error")
+    if error:
+        manager = f"user@{state['uid']}.service"
+        return (
+            f"its systemd manager gives no answer ({error}), so nobody knows whether its daemon runs. Remedy: see what it does "
+            f"(`systemctl status {manager}`), and run again when it answers; `systemctl restart {manager}` starts it anew, and stops "
+            "everything that the user runs"
+        )
+    if state.get("incomplete") and not state["data_root"]["path"]:
+        return (
+            "not everything of it was read in time, so nobody knows what runs: something that belongs to the user hangs, or the host "
+            "is overloaded. Remedy: run again when the host is less busy; if it stays so, see what hangs, with the module "
+            "rootless_docker_info and a longer timeout"
+        )
+    return ""
 
 
 def account_obstacle(state: dict[str, Any], host: dict[str, Any]) -> str:
@@ -36,12 +60,31 @@ def too_few(state: dict[str, Any]) -> bool:
     return min(state["subuid_count"], state["subgid_count"]) < SUBORDINATE_IDS
 
 
+def with_ids(record: dict[str, Any], state: dict[str, Any], host: dict[str, Any]) -> dict[str, Any]:
+    """A user's record with the subordinate ids that the user has, whoever gave them: files belong to them when they are lost.
+
+    It is no record of what the role made, so the removal does not go by it. What the user had before stays in it, behind. While ids are
+    somebody else's too, whose they are is the operator's to say.
+    """
+    told = "subordinate_ids" in state and not state.get("subordinate_overlaps") and host.get("subordinate_source", "files") == "files"
+    if not told or too_few(state):
+        return record
+    ids = {}
+    for kind, path in FILES.items():
+        key = path.rpartition("/")[2]
+        now = [(each["first"], each["count"]) for each in state["subordinate_ids"][f"{kind}s"]]
+        ids[key] = [list(each) for each in dict.fromkeys([*now, *map(tuple, recorded(record, key, "ids"))])]
+    return {**record, "ids": ids}
+
+
 def data_obstacle(state: dict[str, Any]) -> str:
     """Why a daemon could not start for want of a place for its data; empty where it could, or where it is not known."""
     root = state.get("data_root") or {}
     path, folder = root.get("path"), root.get("folder")
     if not path:
         return ""
+    if state.get("incomplete"):
+        return f"its data folder {path} gives no answer. Remedy: see to what it lies on (`findmnt`), a network file system perhaps"
     if root["home_exists"] is False:
         return (
             f"its home {state['home']} does not exist, and the daemon does not start without. Remedy: make it "

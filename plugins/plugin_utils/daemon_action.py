@@ -19,6 +19,9 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_in
 NOW, DEFER, NEVER = "now", "defer", "never"
 """The values of the variable rootless_daemon_restart."""
 
+ENDED = ("inactive", "failed", "no user manager")
+"""States of a unit of which nothing runs."""
+
 # dockerd takes these up on SIGHUP (Docker's documentation of daemon.json); every other key needs a restart.
 RELOADABLE = {
     "allow-nondistributable-artifacts", "authorization-plugins", "debug", "default-runtime", "features", "insecure-registries", "labels",
@@ -127,12 +130,13 @@ def unit_action(
     return config_action(config, state)
 
 
-def put_off(policy: str, action: str, containers: int | None) -> bool:
-    """Whether an action has to wait. Only a restart ever does, and with C(defer) only one that would stop containers.
+def put_off(policy: str, action: str, state: dict[str, Any]) -> bool:
+    """Whether an action has to wait. Only what stops a daemon that runs ever does, and with C(defer) only where that would stop containers.
 
-    :param containers: how many run; None where that is not known.
+    How many containers run is None where that is not known.
     """
-    return action == "restart" and (policy == NEVER or (policy == DEFER and containers != 0))
+    stops = action == "restart" or (action == "adopt" and state["unit"]["active"] not in ENDED)
+    return stops and (policy == NEVER or (policy == DEFER and state.get("engine", {}).get("containers") != 0))
 
 
 def meanwhile(config: str, state: dict[str, Any], reread: bool) -> str:

@@ -18,9 +18,11 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils import da
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.adoption import adoption_changes, adoption_obstacles
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
     account_obstacle,
+    answer_obstacle,
     data_obstacle,
     overlap_notes,
     too_few,
+    with_ids,
 )
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_action import (
     DEFER,
@@ -182,18 +184,18 @@ def make_plan(
     :param adopt: whether a unit in a user's home that hides ours is to be removed, and its daemon's data taken over.
     :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
         Lists for the tasks: C(accounts), C(subordinate_ids), C(preparations), C(packages), C(stop), C(directories), C(files),
-        C(start), and for users whose data goes too C(hand_back), C(subid_back) and C(record), the file to have after that.
+        C(start), and for users whose data goes too C(hand_back), C(subid_back) and C(kept), what is on record until it is gone.
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
-        C(deferred), a line for each restart that is put off and shows as a change; C(previous), users who run as they were started, by
-        which of both.
+        C(deferred), a line for each restart or adoption that is put off and shows as a change; C(previous), users who run as they were
+        started, by which of both; C(unserved), users to be present for whom nothing is done.
     """
     host = info["host"]
     info = daemon_removal.with_kept(info)
     plan: dict[str, Any] = {
         "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "preparations": [],
         "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {}, "directories": [], "files": [],
-        "hand_back": [], "subid_back": [], "record": daemon_removal.record_file({}),
-        "deferred": [], "previous": [], "gone": [],
+        "hand_back": [], "subid_back": [], "kept": {},
+        "deferred": [], "previous": [], "gone": [], "unserved": [],
     }  # fmt: skip
     if remove_foreign:
         # Those of packages are not this role's to remove.
@@ -224,16 +226,19 @@ def make_plan(
     # What was kept of users who are declared again is among what was made for them.
     served = {directory["path"] for directory in plan["directories"]}
     kept = {name: entry for name, entry in host.get("kept", {}).items() if f"{CONFIGURATION}/{name}" not in served}
+    # The daemon of a user who is left out starts with what its environment says.
+    stay = [info["users"].get(name, {}).get("environment") or "" for name in present if f"{CONFIGURATION}/{name}" not in served]
+    wrapper_wanted = wrapper_wanted or any(f"--pasta-binary={WRAPPER}" in text for text in stay)
     for name, user in absent.items():
         daemon_removal.plan_removal(plan, user, info["users"].get(name, {}), kept)
     if plan["accounts"]:
         # Without these files useradd gives no subordinate ids.
         plan["preparations"] += [{"path": path, "content": ""} for path in host["missing_subordinate_files"]]
-    plan_common(plan, host, set(present), set(absent), texts, wrapper_wanted)
+    plan_common(plan, host, set(present), texts, wrapper_wanted)
     if kept or host.get("kept"):
-        plan["files"].insert(0, daemon_removal.record_file(kept))
-    gone = {entry["user"] for entry in plan["hand_back"]}
-    plan["record"] = daemon_removal.record_file({name: entry for name, entry in kept.items() if name not in gone})
+        # After made.json of those who come back, which takes over what it says of them. What goes away goes after all that is written.
+        plan["files"].append(daemon_removal.record_file(kept))
+    plan["kept"] = kept
     return plan
 
 
@@ -254,8 +259,8 @@ def obstacle(user: dict[str, Any], state: dict[str, Any], adopt: bool = False) -
     if is_hidden(state):
         return (
             f"the unit in force is {state['unit']['fragment']}, which hides {UNIT}. Remedy: as {user['name']}, "
-            "`systemctl --user disable --now docker.service`, remove that file, and run again; or let the role do that and take the data "
-            "over, with rootless_daemon_adopt: true"
+            "`systemctl --user disable --now docker.service`, remove that file, and run again; or let the playbook site do "
+            "that and take the data over, with rootless_daemon_adopt: true (the playbook upgrade adopts no daemon)"
         )
     if not state["exists"] and not user["create"]:
         return (
@@ -336,14 +341,24 @@ def plan_user(
     )
     wanted_texts = {UNIT: texts["unit"], **({WRAPPER: texts["wrapper"]} if wrapper else {})}
     wanted = Wanted(variables, environment_text, config, wanted_texts)
-    reason = obstacle(user, state, adopt) or account_obstacle(state, host)
+    reason = answer_obstacle(state) or obstacle(user, state, adopt) or account_obstacle(state, host)
     if not reason:
         action = decide(user, port_driver, state, host, plan["gone"], wanted)
         reason = data_obstacle(state) if action.name in ("start", "restart", "adopt") else ""
     if reason:
         plan["left_out"].append(f"{name} was left out: {reason}")
+        plan["unserved"].append(name)
         return
     plan["notes"] += [f"{name}: {text}" for text in overlap_notes(state)]
+    waits = put_off(restart, action.name, state)
+    if waits:
+        plan["previous"].append(name)
+        word = "an adoption" if action.name == "adopt" else "a restart"
+        line = f"{name}: {word} is put off (rootless_daemon_restart: {restart}), and it runs as it was started, because {action.reason}"
+        plan["deferred" if restart == DEFER else "notes"].append(line)
+    if waits and action.name == "adopt":
+        # What the role would write for it does nothing while the user's own unit is there.
+        return
     unit = state.get("unit", {"fragment": "", "shadows": []})
     shadows = [path for path in unit["shadows"] if path != unit["fragment"] and path not in host["drop_ins"]]
     plan["notes"] += [f"{name}: {path} adds to the unit, and nobody declared it" for path in shadows]
@@ -360,7 +375,7 @@ def plan_user(
         plan["packages"] = ["slirp4netns"]
 
     linger = state.get("linger", False)
-    record = {**record, "linger": bool(record.get("linger", not linger))}
+    record = with_ids({**record, "linger": bool(record.get("linger", not linger))}, state, host)
     validate = [host["dockerd"], "--validate", "--config-file=%s"] if host["dockerd"] else []
     plan["directories"].append({"path": folder, "exclusive": True})
     plan["files"] += [
@@ -368,11 +383,14 @@ def plan_user(
         {"path": f"{folder}/daemon.json", "content": config, "validate": validate},
         {"path": f"{folder}/made.json", "content": render_json(record)},
     ]
-    plan_unit(plan, user, state, restart, wanted, action)
+    plan_unit(plan, user, state, waits, wanted, action)
 
 
-def plan_unit(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], restart: str, wanted: Wanted, decided: Action) -> None:
-    """What is done with one user's unit under the policy for restarts, and what is said about it."""
+def plan_unit(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], waits: bool, wanted: Wanted, decided: Action) -> None:
+    """What is done with one user's unit, and what is said about it.
+
+    :param waits: whether its restart is put off.
+    """
     name, linger = user["name"], state.get("linger", False)
     action, reason = decided.name, decided.reason
     if action == "stuck":
@@ -382,10 +400,7 @@ def plan_unit(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any],
             f"at systemctl --user --machine={name}@ cat docker.service, and remove what nobody declared, or declare what it sets"
         )
         action = "none"
-    if put_off(restart, action, state.get("engine", {}).get("containers")):
-        plan["previous"].append(name)
-        line = f"{name}: a restart is put off (rootless_daemon_restart: {restart}), and it runs as it was started, because {reason}"
-        plan["deferred" if restart == DEFER else "notes"].append(line)
+    if waits:
         action = meanwhile(wanted.config, state, decided.reread)
         reason = "what a reload takes up changed"
     if action == "none" and decided.reread:
@@ -405,11 +420,10 @@ CONSEQUENCE = {
 }
 
 
-def plan_common(
-    plan: dict[str, Any], host: dict[str, Any], present: set[str], absent: set[str], texts: dict[str, str], wrapper_wanted: bool
-) -> None:
+def plan_common(plan: dict[str, Any], host: dict[str, Any], present: set[str], texts: dict[str, str], wrapper_wanted: bool) -> None:
     """What all users share; it goes with the last of them."""
-    others = set(host["configured"]) - present - absent
+    going = {entry["path"] for entry in plan["directories"] if entry.get("state") == "absent"}
+    others = {name for name in host["configured"] if f"{CONFIGURATION}/{name}" not in going} - present
     state = "present" if present or others else "absent"
     plan["directories"] = [
         {"path": CONFIGURATION, "state": state, **({"exclusive": True} if state == "absent" else {})},
@@ -429,6 +443,7 @@ def plan_common(
         if paths and (host["unit_text"] or "").startswith(HEAD):
             paths.insert(0, UNIT)
         plan["files"] = [*({"path": path, "state": "absent"} for path in paths), *plan["files"]]
+        # The folder above the wrapper's is Debian's own, of base-files.
         emptied = [os.path.dirname(ENABLED), os.path.dirname(WRAPPER), daemon_removal.STATE] if host["configured"] else []
         plan["directories"] += [{"path": path, "state": "absent_if_empty"} for path in emptied]
         return

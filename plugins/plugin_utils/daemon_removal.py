@@ -13,14 +13,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ansible_collections.portside.rootless_docker.plugins.module_utils._account_facts import data_root_path
 from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environment_file
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import answer_obstacle
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_action import ENDED
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import NAME
 
 CONFIGURATION = "/etc/rootless-docker"
 STATE = "/var/lib/rootless-docker"
 RECORD = f"{STATE}/rootless_daemon.json"
 FILES = ("environment", "daemon.json", "made.json")
-OUTLIVE = ("account", "subid")
-"""Keys of C(made.json) for what the role made of an account."""
+OUTLIVE = ("account", "subid", "ids")
+"""Keys of C(made.json) for what the role made of an account, and for the ids that its files belong to."""
 
 
 def with_kept(info: dict[str, Any]) -> dict[str, Any]:
@@ -33,22 +37,15 @@ def with_kept(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def users_to_remove(info: dict[str, Any], remove_data: bool) -> list[dict[str, Any]]:
-    """Every user whom the role configured on the host, declared absent; with C(remove_data) those too whose data was kept earlier."""
-    names = {*info["host"]["configured"], *(info["host"].get("kept", {}) if remove_data else [])}
+    """Every user whom the role configured on the host, declared absent; with C(remove_data) those too whose data was kept earlier.
+
+    Users with a health timer and without a folder, which somebody removed by hand, are among them: what was theirs goes with all the rest.
+    """
+    host = info["host"]
+    timers = (host.get("health") or {}).get("timers", [])
+    watched = {timer["user"] for timer in timers if timer["linked"] and NAME.fullmatch(timer["user"])}
+    names = {*host["configured"], *watched, *(host.get("kept", {}) if remove_data else [])}
     return [{"name": name, "state": "absent", "remove_data": remove_data} for name in sorted(names)]
-
-
-def data_root(user: dict[str, Any], state: dict[str, Any]) -> str:
-    """Where the user's daemon keeps its data: what daemon.json says, or else what dockerd takes by itself in rootless mode."""
-    try:
-        written = json.loads(state.get("daemon_json") or "{}")
-    except (ValueError, RecursionError):
-        written = {}
-    chosen = (written if isinstance(written, dict) else {}).get("data-root") or user["daemon_config"].get("data-root")
-    if chosen:
-        return str(chosen)
-    share = parse_environment_file(state.get("environment") or "").get("XDG_DATA_HOME") or f"{state['home']}/.local/share"
-    return f"{share}/docker"
 
 
 def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], kept: dict[str, Any]) -> None:
@@ -59,13 +56,20 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
     """
     name = user["name"]
     folder = f"{CONFIGURATION}/{name}"
+    reason = answer_obstacle(state) if state.get("folder") or (user["remove_data"] and name in kept) else ""
+    if reason:
+        plan["left_out"].append(f"{name} was left out: {reason}")
+        return
     plan["directories"].append({"path": folder, "state": "absent", "exclusive": True})
     plan["files"] += [{"path": f"{folder}/{file}", "state": "absent"} for file in FILES]
     if state.get("exists"):
         plan_stop(plan, name, state)
         if state.get("folder"):
             made = {key: state["made"][key] for key in OUTLIVE if state["made"].get(key)}
-            kept[name] = {**kept.get(name, {}), **made, "data_root": data_root(user, state)}
+            # What is declared counts only where the file that dockerd reads is gone.
+            config = state.get("daemon_json") or json.dumps(user["daemon_config"])
+            path = data_root_path(state["home"], config, parse_environment_file(state.get("environment") or ""))
+            kept[name] = {**kept.get(name, {}), **made, "data_root": path}
     if name not in kept:
         return
     unit = state.get("unit", {"fragment": "", "shadows": [], "active": ""})
@@ -85,6 +89,19 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
         plan["notes"].append(f"{name}: kept are the data in {kept[name]['data_root']}{''.join(f', {word}' for word in also)}")
 
 
+def after_data(plan: dict[str, Any], undone: dict[str, str]) -> dict[str, Any]:
+    """What follows once the data went: C(subid_back), the ids to take away, and C(record), the file to have.
+
+    :param plan: what C(daemon_plan) decided.
+    :param undone: users of whom something is left, by name. They stay on record, and keep the ids that their data belongs to.
+    """
+    gone = {entry["user"] for entry in plan["hand_back"]} - set(undone)
+    return {
+        "subid_back": [entry for entry in plan["subid_back"] if entry["user"] in gone],
+        "record": record_file({name: entry for name, entry in plan["kept"].items() if name not in gone}),
+    }
+
+
 def subids_to_take(name: str, record: Any) -> list[dict[str, Any]]:
     """The ranges on record as entries for the module C(subid); what is not sound in it is left out."""
     record = record if isinstance(record, dict) else {}
@@ -98,10 +115,7 @@ def subids_to_take(name: str, record: Any) -> list[dict[str, Any]]:
 
 def plan_stop(plan: dict[str, Any], name: str, state: dict[str, Any]) -> None:
     """Stop a daemon of ours, and let lingering be as it was before."""
-    runs = (
-        state["unit"]["active"] not in ("inactive", "failed", "no user manager")
-        and state["unit"]["fragment"] not in state["unit"]["shadows"]
-    )
+    runs = state["unit"]["active"] not in ENDED and state["unit"]["fragment"] not in state["unit"]["shadows"]
     linger = state["made"].get("linger", False) and state["linger"]
     if runs or linger:
         plan["stop"].append({"user": name, "action": "stop" if runs else "none", **({"linger": False} if linger else {})})

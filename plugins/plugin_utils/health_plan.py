@@ -62,9 +62,9 @@ def health_plan(
     :returns: C(files) and C(directories) as the module C(system_files) takes them; C(stop), units that have to stop before; C(start) and
         C(reload), timers that have to start afterwards, and whether systemd has to read its units again before that.
     """
-    served = {entry["path"] for entry in plan["directories"] if entry.get("state", "present") == "present"}
-    declared = [complete(user) for user in users]
-    watched = [user["name"] for user in declared if is_watched(user, default) and f"{CONFIGURATION}/{user['name']}" in served]
+    seen_to = {entry["path"] for entry in plan["directories"]}
+    declared = [each for each in map(complete, users) if f"{CONFIGURATION}/{each['name']}" in seen_to]
+    watched = [user["name"] for user in declared if is_watched(user, default)]
     dropped = [user["name"] for user in declared if not is_watched(user, default)]
     timers = {each["user"]: each for each in host["timers"]}
     others = [name for name, each in timers.items() if each["linked"] and name not in (*watched, *dropped)]

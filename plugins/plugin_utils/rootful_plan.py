@@ -76,9 +76,10 @@ def make_plan(
     record = parse_record(state["files"].get(record_path), record_path)
     missing = [name for name in packages if not state["packages"][name]] if source == "distribution" else []
     arriving = [name for name in dict.fromkeys(units.values()) if not state["packages"][name]] if missing else []
-    # What somebody removed since is not ours any more; an Engine of another source may have taken its units over.
-    brought = [name for name in record["packages"] if state["packages"].get(name)]
-    ours = list(dict.fromkeys([*brought, *missing, *arriving]))
+    # What somebody removed since is not ours any more, unless it comes again; an Engine of another source may have taken its units over.
+    coming = [*missing, *arriving]
+    brought = [name for name in record["packages"] if state["packages"].get(name) or name in coming]
+    ours = list(dict.fromkeys([*brought, *coming]))
     in_use = [name for name, unit in state["units"].items() if is_active(unit) or is_enabled(unit)]
     rootful = [name for name, package in units.items() if package == engine and name in in_use]
     mode = choose_mode(choice, engine in ours, bool(rootful))

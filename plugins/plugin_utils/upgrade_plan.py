@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_plan import CONFIGURATION, WRAPPER
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_plan import CONFIGURATION, WRAPPER, is_hidden
 
 MODES = {WRAPPER: "0755"}
 
@@ -41,6 +41,8 @@ def make_record(info: dict[str, Any], files: dict[str, str | None], passt: dict[
         "files": files,
         "users": {name: {"active": state["unit"]["active"] == "active"} for name, state in daemons(info).items()},
         "text": describe(info),
+        # Why the proof before failed, where the operator went on all the same: the way back cannot be proved then.
+        "unproved": "",
     }
 
 
@@ -53,7 +55,9 @@ def parse_record(text: str | None, path: str) -> dict[str, Any]:
         return {}
     try:
         record = json.loads(text)
-        kinds = {"begun": str, "rootlesskit": str, "passt": dict, "files": dict, "users": dict, "text": str}
+        kinds = {"begun": str, "rootlesskit": str, "passt": dict, "files": dict, "users": dict, "text": str, "unproved": str}
+        # Earlier versions of the collection noted nothing of the proof.
+        record = {"unproved": "", **record}
         if all(isinstance(record[key], kind) for key, kind in kinds.items()):
             return record
     except (ValueError, KeyError, TypeError):
@@ -105,9 +109,9 @@ def units_back(record: dict[str, Any], info: dict[str, Any], outages: list[dict[
         elif state["reload_pending"]:
             # dockerd took up the values of the upgrade that failed.
             entries.append({"user": name, "action": "reload"})
-    # A daemon that is new has no configuration any more.
+    # A daemon that is new has no configuration any more. One of a unit of the user's own is none of the upgrade's.
     new = [name for name in info["users"] if name not in record["users"] and f"{CONFIGURATION}/{name}/environment" in record["files"]]
-    entries += [{"user": name, "action": "stop"} for name in new if info["users"][name]["exists"]]
+    entries += [{"user": name, "action": "stop"} for name in new if info["users"][name]["exists"] and not is_hidden(info["users"][name])]
     return entries
 
 

@@ -65,11 +65,12 @@ gone() {
   done
 }
 containers() { docker ps -a --format '{{.Names}}' | sed -n 's/^portside-canary/container &/p'; }
+started() { docker ps -a --format '{{.Names}} {{.State}}' | sed -n '/ created$/d; s/^portside-canary/container &/p'; }
 images() { docker images --format '{{.Repository}}:{{.Tag}}' | sed -n 's/^portside-canary/image &/p'; }
 agents() {
   pgrep --list-full --full -- ' -I -S -c ' | cut -c1-200 | sed 's/^/process /'
   # Less the ports of canary containers, which have some seconds more.
-  theirs=$(docker ps --filter name=portside-canary- --format '{{.Ports}}' | grep -oE ':[0-9]+->' | tr -dc '0-9\n')
+  theirs=$(docker ps --all --filter name=portside-canary- --format '{{.Ports}}' | grep -oE ':[0-9]+->' | tr -dc '0-9\n')
   curl -s --max-time 2 --unix-socket "$state/api.sock" http://rootlesskit/v1/ports | grep -oE '"parentPort":(2[0-9]|3[01])[0-9]{3},' |
     tr -dc '0-9\n' | grep -vxF "$theirs" | sed 's/^/published /'
 }

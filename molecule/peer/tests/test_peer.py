@@ -56,6 +56,9 @@ def test_sound_report_has_both_places(host):
         ("a forward that only strangers see", "answered_where_it_must_not"),
         ("a port that must not even be seen", "visible_where_it_must_not"),
         ("another service than expected", "wrong_answer"),
+        ("what the peer cannot prove", "no_answer"),
+        ("what the peer cannot prove", "cannot_tell"),
+        ("what the peer cannot prove", "no_control"),
     ],
 )
 def test_report_names_the_cause_and_blames_the_peers_view_only(case, cause):
@@ -65,6 +68,13 @@ def test_report_names_the_cause_and_blames_the_peers_view_only(case, cause):
     assert any(cause in failure.text for suite in failing.values() for failure in suite.iter("failure"))
 
 
+@pytest.mark.parametrize(("case", "cause"), [("what the peer cannot prove", "not_tried"), ("more to wait for than time", "out_of_time")])
+def test_what_could_not_be_tried_is_an_error(case, cause):
+    """With its cause, beside what failed."""
+    assert any(error.text.startswith(f"{cause}: ") for error in report(case).iter("error"))
+
+
 def test_a_peer_that_was_not_asked_is_an_error():
     """A report does not look well because nothing was tried."""
-    assert [error.get("type") for error in report("a peer that is not there").iter("error")] == ["not_run"]
+    for case in ("a peer that is not there", "no address that the host has"):
+        assert [error.get("type") for error in report(case).iter("error")] == ["not_run"]

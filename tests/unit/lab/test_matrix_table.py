@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import RULES
 from lab import matrix_table
 from lab.matrix_table import (
+    CAUSES,
     SAMPLE,
     Combination,
     columns,
@@ -18,6 +20,7 @@ from lab.matrix_table import (
     selected,
     summary,
     tidy,
+    uncaught,
 )
 
 OLD = Combination("26.1.5", False, "pasta", "implicit", "3.2.0", "old")
@@ -252,3 +255,40 @@ def test_a_combination_that_starts_now_and_did_not_before_is_a_difference():
     found = differences({PESTO: record()}, write(MEASURED))
     assert f"{PESTO}: does not start: the page says port driver" in found[-1]
     assert "measured was nothing" in found[-1]
+
+
+def matching(values: dict) -> list[Combination]:
+    return [each for each in combinations() if all(getattr(each, axis) == value for axis, value in values.items())]
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_a_cause_is_a_rules_and_the_sample_has_it(cause):
+    assert cause in {name for name, _rule in RULES}
+    assert set(matching(CAUSES[cause])).intersection(SAMPLE)
+
+
+def caught(*causes: str, **others: object) -> dict:
+    return record(check={"cells": [], "causes": [*causes]}, **others)
+
+
+@pytest.mark.parametrize(
+    ("combination", "measured", "expected"),
+    [
+        (("28.5.2", False, "pesto"), caught("engine_cannot_publish", "no_control"), []),
+        (
+            ("28.5.2", False, "pesto"),
+            caught("canary_refused", "no_control"),
+            ["engine_cannot_publish, and found canary_refused, no_control"],
+        ),
+        (("28.5.2", False, "pesto"), no_start("requires pasta"), []),
+        (("28.5.2", True, "pesto"), caught("pesto_with_ipv6"), []),
+        (("28.5.2", False, "implicit"), caught(), []),
+        (("api-1.56", True, "implicit"), caught("detached_host_network"), []),
+        (("api-1.56", False, "builtin"), caught(), ["detached_host_network, and found nothing"]),
+        (("26.1.5", False, "implicit"), caught("unknown"), []),
+    ],
+)
+def test_a_cause_that_the_check_does_not_find_is_told(combination, measured, expected):
+    engine, ipv6, port = combination
+    found = uncaught({Combination(engine, ipv6, "pasta", port, "3.2.0", "new"): measured})
+    assert len(found) == len(expected) and all(line.endswith(f"the check has to find {end}") for line, end in zip(found, expected))

@@ -67,6 +67,13 @@ def test_what_somebody_removed_since_is_forgotten():
     assert bring(record, ["d"], {"d": ("", "1")}, {"b": "installed"}).as_json() == {"asked": ["b", "d"], "new": ["b", "d"]}
 
 
+@pytest.mark.parametrize(("residual", "wanted"), [([], {}), (["a"], {"residual": ["a"]})])
+def test_what_is_installed_again_left_no_configuration_of_somebody_elses(residual, wanted):
+    """Removed, not purged: what it left is its own, unless there was some before it."""
+    record = core.Record(asked=["a"], new=["a"], residual=residual)
+    assert bring(record, ["a"], {"a": ("", "1")}, {"a": "config-files"}).as_json() == {"asked": ["a"], "new": ["a"], **wanted}
+
+
 class Apt:
     """Stands for apt: each package, and what it needs."""
 
@@ -102,6 +109,21 @@ def test_only_what_nothing_else_needs_goes(needs, candidates, remove, needed):
     assert (plan.remove, plan.needed) == (remove, needed)
 
 
+@pytest.mark.parametrize(
+    ("gone", "remove", "needed"),
+    [
+        ([], [], {"iptables": ["docker.io"], "library": ["docker.io"]}),
+        (["docker.io"], ["iptables", "library"], {}),
+        (["docker.io", "unrelated"], ["iptables", "library"], {}),
+        (["unrelated"], [], {"iptables": ["docker.io"], "library": ["docker.io"]}),
+    ],
+)
+def test_what_another_role_removes_before_needs_nothing_any_more(gone, remove, needed):
+    needs = {"docker.io": ["iptables"], "iptables": ["library"], "unrelated": []}
+    plan = core.plan_removal(["iptables", "library"], Apt(needs), gone)
+    assert (plan.remove, plan.needed) == (remove, needed)
+
+
 def test_nothing_goes_where_something_would_arrive_instead():
     plan = core.plan_removal(["a"], lambda arguments: "Remv a [1]\nInst b (2 x)\n")
     assert (plan.remove, plan.needed) == ([], {"a": ["b"]})
@@ -126,6 +148,19 @@ def test_nothing_goes_where_something_would_arrive_instead():
 def test_versions_from_before(now, output, wanted, said):
     record = core.Record(changed={"passt": {"before": "1", "after": "2"}})
     assert core.plan_versions(record, {"passt": now}, lambda arguments: output) == (wanted, said)
+
+
+@pytest.mark.parametrize(("gone", "wanted"), [([], {}), (["docker.io"], {"libc6": "2"}), (["other"], {})])
+def test_a_version_that_only_a_package_that_goes_needed(gone, wanted):
+    record = core.Record(changed={"libc6": {"before": "2", "after": "3"}})
+    asked = []
+
+    def simulate(arguments):
+        asked.append(arguments)
+        return "Inst libc6 [3] (2 x)\nRemv docker.io [26]\n"
+
+    assert core.plan_versions(record, {"libc6": "3"}, simulate, gone)[0] == wanted
+    assert asked == [["--allow-downgrades", "install", "libc6=2", *(f"{name}-" for name in gone)]]
 
 
 def test_record_goes_through_json():

@@ -143,7 +143,9 @@ PAGE = parse(send="GET /", pattern="portside (lab )?page")
         (CANARY, Reading("data", answer("nonce", b"c" * CHALLENGE, 8080)), ("wrong_answer", "data"), "what came"),
         (CANARY, Reading("data", answer("other", b"c" * CHALLENGE, 24001)), ("wrong_answer", "data"), "what came"),
         (CANARY, Reading("silent"), ("silent", "none"), ""),
-        (CANARY, Reading("refused", error="ECONNREFUSED"), ("refused", "none"), ""),
+        (CANARY, Reading("refused", error="ECONNREFUSED"), ("refused", "none"), "ECONNREFUSED"),
+        (CANARY, Reading("unreachable", error="EPERM"), ("unreachable", "none"), "EPERM"),
+        (CANARY, Reading("reset", error="EPERM"), ("reset", "none"), "EPERM"),
     ],
 )
 def test_judge_reading(expectation, reading, result, word):

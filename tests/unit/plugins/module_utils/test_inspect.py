@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pwd
+import threading
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _account_facts
@@ -57,6 +58,17 @@ def test_configured_users_are_folders(configuration, tmp_path):
     (configuration / "bob").mkdir()
     (configuration / "notes.txt").write_text("")
     assert core.configured_users() == ["alice", "bob"]
+
+
+def test_ids_on_record(configuration, monkeypatch):
+    """Of who is configured and of whom data is kept; what the user had before what the role gave, each once."""
+    made = '{"ids": {"subuid": [[300000, 5]], "subgid": 7}, "subid": {"subuid": [[100000, 5], [300000, 5]], "subgid": [[1, "x"]]}}'
+    (configuration / "alice" / "made.json").write_text(made)
+    (configuration / "rootless_daemon.json").write_text('{"kept": {"bob": {"data_root": "/b", "ids": {"subgid": [[400000, 5]]}}}}')
+    monkeypatch.setattr(core, "RECORD", str(configuration / "rootless_daemon.json"))
+    assert [tuple(each.values()) for each in core.recorded_ids()] == [
+        ("alice", "uid", 300000, 5), ("alice", "uid", 100000, 5), ("bob", "gid", 400000, 5),
+    ]  # fmt: skip
 
 
 def test_nobody_is_configured_on_a_bare_host(configuration, monkeypatch):
@@ -135,9 +147,51 @@ def test_a_name_without_an_account():
     assert state == {"name": "no-such-user", "exists": False, "folder": False, "made": {}, "state": "absent", "problems": []}
 
 
+def test_a_data_folder_that_gives_no_answer_leaves_the_rest_known(monkeypatch):
+    def hangs(path, account):
+        raise TimeoutError
+
+    monkeypatch.setattr(core._account_facts, "data_root_facts", hangs)
+    account = pwd.getpwuid(0)
+    state = core.blank(account.pw_name, account, NO_FILES)
+    with pytest.raises(TimeoutError):
+        core.inspect_user(state, account, [], Deadline(5), "/nfs/alice")
+    assert (state["data_root"], state["incomplete"]) == ({**dict.fromkeys(core.DATA_ROOT), "path": "/nfs/alice"}, True)
+
+
 def test_a_user_of_whom_nothing_could_be_read_is_whole():
     """What is there when time is up has every field, so that rules and roles can read it."""
     account = pwd.getpwuid(0)
     state = core.blank(account.pw_name, account, NO_FILES)
     core.conclude(state, core.inspect_host("/none", Deadline(5)))
     assert [problem["cause"] for problem in state["problems"]][-1] == "out_of_time"
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    """Makes calls of a function hang, as on a file system whose server is gone, where a condition on their arguments holds."""
+    release = threading.Event()
+
+    def hang(name, module=core, condition=lambda *_given: True):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: release.wait() if condition(*given) else real(*given))
+
+    yield hang
+    release.set()
+
+
+def test_a_user_whose_reader_hangs_keeps_nobody_elses_answer(hanging):
+    hanging("data_root_facts", _account_facts, lambda _path, account: account.pw_name == "nobody")
+    users = core.inspect(["root", "nobody"], False, "/none", 1.5)["users"]
+    assert {name: state["incomplete"] for name, state in users.items()} == {"root": False, "nobody": True}
+    assert users["nobody"]["problems"][-1]["cause"] == "out_of_time"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("inspect_host", "what is installed on the host"), ("find_account", "who has a daemon, their processes and accounts")],
+)
+def test_what_is_common_to_all_and_hangs_is_named(hanging, name, part):
+    hanging(name)
+    with pytest.raises(TimeoutError, match=f"^reading {part} did not end within 0.1 seconds; find what hangs"):
+        core.inspect(["nobody"], False, "/none", 0.1)

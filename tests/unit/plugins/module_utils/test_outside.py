@@ -11,7 +11,7 @@ import time
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server as server
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _outside as core
-from ansible_collections.portside.rootless_docker.plugins.module_utils._ask import CUT_OFF, untried
+from ansible_collections.portside.rootless_docker.plugins.module_utils._ask import CUT_OFF, ExpectationQuestion, untried
 from ansible_collections.portside.rootless_docker.plugins.module_utils._expectations import parse_expectations
 from ansible_collections.portside.rootless_docker.plugins.module_utils._probe import Reading
 
@@ -151,6 +151,20 @@ def test_a_canary_speaks_for_a_silent_port_over_udp(canary, expected, verdict):
 def test_a_filter_of_the_machine_that_tries_says_nothing_of_the_port():
     forbidden = core.weigh([cell(proof="nonce"), cell("must_not", "unreachable", note="EPERM")])[1]
     assert (forbidden.outcome, forbidden.verdict, forbidden.note) == (None, "inconclusive", core.FORBIDDEN)
+
+
+@pytest.mark.parametrize("event", ["unreachable", "reset"])
+@pytest.mark.parametrize("given", [{}, {"canary": {"nonce": "nonce", "port": 24001}}, {"send": "x"}])
+@pytest.mark.parametrize("expected", ["answers", "must_not"])
+def test_nor_of_a_canary(event, given, expected):
+    """Over UDP it is the sending that is forbidden, which reads as a reset."""
+    (wanted,) = parse_expectations([{"address": "192.0.2.7", "port": 80, "protocol": "udp", "expected": expected, **given}], "probes")
+    seen = ExpectationQuestion(wanted).judge(Reading(event, error="EPERM"))
+    forbidden = core.weigh([cell(proof="nonce", protocol="udp"), cell(expected, seen.outcome, seen.proof, protocol="udp", note=seen.note)])[
+        1
+    ]
+    assert (forbidden.outcome, forbidden.verdict) == (None, "inconclusive")
+    assert [finding.cause for finding in core.explain([forbidden], "here")] == ["not_tried"]
 
 
 @contextlib.contextmanager

@@ -62,6 +62,41 @@ def test_altered(host, title, change, found):
     assert altered(host) == ({"tool": ["/usr/bin/tool"]} if found else {}), title
 
 
+def with_mode(program):
+    program.chmod(0o4755)
+
+
+@pytest.mark.parametrize(
+    ("title", "change", "found"),
+    [
+        ("as it was", with_mode, False),
+        ("set again", lambda program: (program.chmod(0o755), with_mode(program)), False),
+        ("the bit was taken", lambda program: program.chmod(0o755), True),
+        ("not for everybody", lambda program: program.chmod(0o4750), True),
+        ("copied", lambda program: (with_mode(program), replace(program)), True),
+        ("copied with its bit", lambda program: replace(program, mode=0o4755), False),
+    ],
+)
+@pytest.mark.parametrize("newer", ["the file", "the list"])
+def test_mode(host, monkeypatch, title, change, found, newer):
+    monkeypatch.setattr(core, "MODES", {"usr/bin/tool": 0o4755})
+    program, _top, database = host
+    change(program)
+    if newer == "the list":
+        time.sleep(0.02)
+        os.utime(database / "info/tool:amd64.md5sums")
+    assert altered(host) == ({"tool": ["/usr/bin/tool"]} if found else {}), title
+
+
+def test_the_mode_that_the_operator_chose(host, monkeypatch):
+    monkeypatch.setattr(core, "MODES", {"usr/bin/tool": 0o4755})
+    assert altered(host) == {"tool": ["/usr/bin/tool"]}
+    (host[2] / "statoverride").write_text("root root 0755 /usr/bin/tool\n")
+    assert altered(host) == {}
+    replace(host[0], "other")
+    assert altered(host) == {"tool": ["/usr/bin/tool"]}
+
+
 def test_programs_of(host):
     assert core.programs_of(["tool", "none"], str(host[2])) == ["/usr/bin/tool"]
 
@@ -81,4 +116,5 @@ def test_packages_without_a_list(host):
 
 def test_lines_that_are_none():
     assert core.parse_sums(f"{SUM}  usr/bin/a\n{SUM} usr/bin/b\nx  usr/bin/c\n\n{SUM}  etc/d\n") == {"usr/bin/a": SUM}
+    assert core.parse_overrides("root #0 755 /usr/bin/a b\nroot root 755\n\n") == {"/usr/bin/a b"}
     assert core.parse_diversions("/a\n/b\n:\n/c\n/d") == {"/a": "/b"}

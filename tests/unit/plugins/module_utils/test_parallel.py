@@ -35,6 +35,16 @@ def test_one_that_hangs_is_missing_and_the_others_are_there():
     assert clock.elapsed() < 5
 
 
+def test_one_that_waits_for_others_hands_in_what_they_gave():
+    release = threading.Event()
+    deadline = Deadline(0.2)
+    try:
+        inner = {"hangs": release.wait, "ends": lambda: 1}
+        assert run_all({"inner": lambda: run_all(inner, deadline)}, deadline, grace=5) == {"inner": {"ends": 1}}
+    finally:
+        release.set()
+
+
 def test_an_error_is_raised_where_it_can_be_seen():
     with pytest.raises(ZeroDivisionError):
         run_all({"a": lambda: 1 // 0}, Deadline(5))

@@ -64,6 +64,37 @@ def test_the_version_that_was_in_use_is_the_first_to_stay(keep, removed):
     assert core.versions_to_remove(["2.3.2", "3.2.0", "2.3.6", "3.1.0"], "3.2.0", keep, previous="2.3.2") == removed
 
 
+@pytest.mark.parametrize(
+    ("keep", "previous", "removed"),
+    [
+        (0, "2.3.6", ["3.1.0", "2.3.6"]),
+        # Resumed with the same version, and with another one.
+        (1, "3.2.0", ["3.1.0", "2.3.6"]),
+        (1, "3.1.0", ["3.1.0", "2.3.6"]),
+        (2, "2.3.6", ["3.1.0"]),
+        (3, "3.2.0", []),
+    ],
+)
+def test_the_version_that_an_unfinished_upgrade_needs_stays(keep, previous, removed):
+    assert core.versions_to_remove(["2.3.2", "3.2.0", "2.3.6", "3.1.0"], "3.2.0", keep, previous, needed="2.3.2") == removed
+
+
+@pytest.mark.parametrize("needed", ["3.2.0", "1.0.0", ""])
+def test_a_needed_version_that_is_current_or_gone_keeps_no_other(needed):
+    assert core.versions_to_remove(["3.2.0", "3.1.0"], "3.2.0", 0, "3.2.0", needed) == ["3.1.0"]
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [(None, ""), ('{"rootlesskit": "2.3.6"}', "2.3.6"), ('{"rootlesskit": ""}', ""), ("{}", ""), ("[]", ""), ("damaged", "")],
+)
+def test_the_record_of_an_upgrade_names_a_version(tmp_path, text, version):
+    record = tmp_path / "upgrade.json"
+    if text is not None:
+        record.write_text(text)
+    assert core.version_of_upgrade(str(record)) == version
+
+
 def test_an_installed_version_knows_its_archive(tmp_path, archive):
     directory = installed(tmp_path, archive)
     assert core.recorded_checksum(directory, VERSION) == archive[1]

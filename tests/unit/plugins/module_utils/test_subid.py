@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _subid as core
+from ansible_collections.portside.rootless_docker.plugins.modules import subid as module
 
 Range, Request = core.Range, core.Request
 LIMITS = {kind: core.limits("", kind) for kind in core.KINDS}
@@ -12,11 +13,11 @@ UIDS = {"alice": 1000, "bob": 1001, "carol": 1002, "gone": None}
 FIRST = "alice:100000:65536\n"
 
 
-def host(subuid="", subgid=None, defs="", real=None, uids=None):
+def host(subuid="", subgid=None, defs="", real=None, uids=None, reserved=None):
     """A host with these files; C(subgid) is as C(subuid) unless given."""
     texts = {"uid": subuid, "gid": subuid if subgid is None else subgid}
     limits = {kind: core.limits(defs, kind) for kind in core.KINDS}
-    return core.Host(texts, uids or UIDS, limits, real or {"uid": {}, "gid": {}})
+    return core.Host(texts, uids or UIDS, limits, real or {"uid": {}, "gid": {}}, reserved or {})
 
 
 def texts(outcome):
@@ -94,6 +95,58 @@ def test_what_is_added(title, subuid, subgid, requests, added):
 )
 def test_what_needs_no_change(title, subuid, request_):
     assert texts(core.plan([request_], host(subuid))) == (subuid, subuid), title
+
+
+def both(*ranges):
+    return {kind: [Range(*each) for each in ranges] for kind in core.KINDS}
+
+
+@pytest.mark.parametrize(
+    ("title", "before", "reserved", "requests", "added"),
+    [
+        ("the own range, though a lower one is free", "", {"alice": both((165536, 65536))}, [Request("alice")], "alice:165536:65536\n"),
+        ("both lost, the other named first", "", {"alice": both((100000, 65536)), "bob": both((165536, 65536))},
+         [Request("bob"), Request("alice")], "bob:165536:65536\nalice:100000:65536\n"),
+        ("of somebody who is not asked about", "", {"carol": both((100000, 65536))}, [Request("bob")], "bob:165536:65536\n"),
+        ("of somebody without an account", "", {"gone": both((100000, 10))}, [Request("bob")], "bob:100010:65536\n"),
+        ("in parts, in this order", "", {"alice": both((300000, 65535), (100000, 1))}, [Request("alice")],
+         "alice:300000:65535\nalice:100000:1\n"),
+        ("as many as it needs", "", {"alice": both((300000, 65536), (100000, 65536))}, [Request("alice")], "alice:300000:65536\n"),
+        ("less than it needs", "", {"alice": both((300000, 10))}, [Request("alice", count=20)], "alice:300000:10\nalice:100000:10\n"),
+        ("a part is there", "alice:300000:10\n", {"alice": both((300000, 20))}, [Request("alice", count=20)], "alice:300010:10\n"),
+        ("as many as it has", FIRST, {"alice": both((300000, 65536))}, [Request("alice")], ""),
+        ("an exact range", "", {"alice": both((300000, 65536))}, [Request("alice", start=500000)], "alice:500000:65536\n"),
+    ],
+)  # fmt: skip
+def test_ids_that_files_belong_to(title, before, reserved, requests, added):
+    outcome = core.plan(requests, host(before, reserved=reserved))
+    assert texts(outcome) == (before + added, before + added), title
+    assert outcome.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("before", "ids", "start", "reason"),
+    [
+        ("bob:300000:1\n", (300000, 65536), 100000, "300000-300000 bob has in /etc/subuid"),
+        ("", (70000, 65536), 100000, "70000-135535 is not within 100000-600100000"),
+    ],
+)
+def test_ids_that_files_belong_to_and_that_cannot_be_had_again(before, ids, start, reason):
+    outcome = core.plan([Request("alice")], host(before, reserved={"alice": both(ids)}))
+    assert outcome.added["alice"] == both((start, 65536))
+    says = f"alice: files belong to {Range(*ids)}, and these ids were not added to /etc/subuid again: {reason}. Remedy: "
+    assert [says in warning for warning in outcome.warnings] == [True, False], "the other is of /etc/subgid"
+
+
+def test_each_file_is_filled_by_itself_with_ids_that_files_belong_to():
+    reserved = {"alice": {"uid": [Range(300000, 65536)], "gid": []}}
+    added = core.plan([Request("alice")], host(reserved=reserved)).added
+    assert added == {"alice": {"uid": [Range(300000, 65536)], "gid": [Range(100000, 65536)]}}
+
+
+def test_an_exact_range_is_none_of_somebody_elses_files():
+    with pytest.raises(core.SubidError, match="100000-100009 files of alice belong to"):
+        core.plan([Request("bob", start=100000, count=20)], host(reserved={"alice": both((100000, 10))}))
 
 
 def test_a_range_that_is_there_twice_counts_once():
@@ -241,6 +294,20 @@ def test_what_a_source_lacks(request_, kinds):
 )  # fmt: skip
 def test_record(record, found):
     assert core.recorded(record, "subuid") == found
+
+
+def test_the_record_forgets_nothing():
+    record = {"linger": True, "subid": {"subuid": [[100000, 10]], "subgid": []}}
+    added = {"uid": [Range(100000, 10), Range(300000, 5)], "gid": [Range(300000, 5)]}
+    assert module.noted(record, added) == {
+        "linger": True, "subid": {"subuid": [[100000, 10], [300000, 5]], "subgid": [[300000, 5]]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("start", "count"), [(-1, 5), (core.END, 1), (0, -1)])
+def test_reserved_ids_that_are_none(start, count):
+    with pytest.raises(core.SubidError, match="reserved: "):
+        module.parse_reserved([{"user": "alice", "kind": "uid", "start": start, "count": count}])
 
 
 @pytest.mark.parametrize(

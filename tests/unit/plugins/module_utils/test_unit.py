@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
+import socket
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _unit as core
@@ -69,6 +72,34 @@ def test_running_unit():
         environment={"PATH": "/usr/sbin:/usr/bin", "A": "x y", "B": '"1" $x'},
         environment_files=("/etc/rootless-docker/alice/environment", "/home/alice/a (b)"),
     )
+
+
+@pytest.mark.parametrize(
+    ("waiting", "listens", "is_up"),
+    [
+        (0, True, True),
+        # One that stands still, to which somebody connected again and again: it is there, and whoever asks it learns that it is silent.
+        (2, True, True),
+        (0, False, False),
+    ],
+)
+def test_manager(tmp_path, monkeypatch, waiting, listens, is_up):
+    uid = os.geteuid()
+    folder = tmp_path / str(uid) / "systemd"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(core, "connect_runtime_socket", functools.partial(core.connect_runtime_socket, root=str(tmp_path)))
+    monkeypatch.setattr(core.os.path, "exists", lambda path: path == f"/run/user/{uid}/bus")
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket(socket.AF_UNIX))
+        server.bind(str(folder / "private"))
+        if listens:
+            server.listen(0)
+        for _number in range(waiting):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(str(folder / "private"))
+        assert core.manager_is_up(uid) is is_up
 
 
 def test_unit_that_is_not_there():

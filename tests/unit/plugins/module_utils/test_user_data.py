@@ -5,6 +5,32 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _user_data as core
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import Process
+
+
+def process(comm="x", argv=(), exe=None, state="S"):
+    return Process(pid=318, ppid=1, uid=1000, state=state, start=1, comm=comm, argv=argv, exe=exe)
+
+
+@pytest.mark.parametrize(
+    ("found", "refused"),
+    [
+        ([], False),
+        ([process("systemd"), process("rm", ("rm", "-rf", "/srv/dockerd"))], False),
+        ([process("dockerd", state="Z")], False),
+        ([process("systemd"), process("dockerd", ("dockerd",))], True),
+        ([process("exe", ("/proc/self/exe", "--net=pasta"), "/opt/rootlesskit/3.2.0/rootlesskit")], True),
+        ([process("docker-rootless", ("docker-rootlesskit",))], True),
+    ],
+)
+def test_data_under_a_daemon(found, refused):
+    if not refused:
+        core.refuse_daemon("alice", "/srv/docker", found)
+        return
+    with pytest.raises(
+        core.DataError, match="^alice: /srv/docker was left alone, because a daemon of the user runs: process 318. Remedy: "
+    ):
+        core.refuse_daemon("alice", "/srv/docker", found)
 
 
 @pytest.mark.parametrize("path", ["/home/alice/.local/share/docker", "/srv/docker", "/srv/docker/", "/home/alicedata/x"])

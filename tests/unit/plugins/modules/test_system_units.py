@@ -11,9 +11,24 @@ from ansible_collections.portside.rootless_docker.plugins.modules import system_
     ("stop", "reload", "start", "wanted"),
     [
         ([], False, [], []),
-        (["a.timer", "b.timer"], False, [], [["systemctl", "stop", "--", "a.timer", "b.timer"]]),
+        (
+            ["a.timer", "b.timer"],
+            False,
+            [],
+            [["systemctl", "stop", "--", "a.timer", "b.timer"], ["systemctl", "reset-failed", "--", "a.timer", "b.timer"]],
+        ),
         ([], True, [], [["systemctl", "daemon-reload"]]),
-        (["a"], True, ["-b"], [["systemctl", "stop", "--", "a"], ["systemctl", "daemon-reload"], ["systemctl", "start", "--", "-b"]]),
+        (
+            ["a"],
+            True,
+            ["-b"],
+            [
+                ["systemctl", "stop", "--", "a"],
+                ["systemctl", "reset-failed", "--", "a"],
+                ["systemctl", "daemon-reload"],
+                ["systemctl", "start", "--", "-b"],
+            ],
+        ),
     ],
 )
 def test_commands(stop, reload, start, wanted):

@@ -109,11 +109,24 @@ def test_edited():
         ("defer", "restart", None, True),
         ("defer", "restart", 0, False),
         ("never", "restart", 0, True),
+        ("now", "adopt", 3, False),
+        ("defer", "adopt", 3, True),
+        ("defer", "adopt", None, True),
+        ("defer", "adopt", 0, False),
+        ("never", "adopt", 0, True),
         *((policy, action, 3, False) for policy in ("defer", "never") for action in ("start", "reload", "none", "stuck")),
     ],
 )
 def test_put_off(policy, action, containers, waits):
-    assert core.put_off(policy, action, containers) is waits
+    assert core.put_off(policy, action, {"unit": {"active": "active"}, "engine": {"containers": containers}}) is waits
+
+
+@pytest.mark.parametrize("policy", ["defer", "never"])
+@pytest.mark.parametrize(
+    ("active", "waits"), [("inactive", False), ("failed", False), ("no user manager", False), ("activating", True), ("reloading", True)]
+)
+def test_an_adoption_that_stops_nothing_is_not_put_off(policy, active, waits):
+    assert core.put_off(policy, "adopt", {"unit": {"active": active}, "engine": {"containers": None}}) is waits
 
 
 @pytest.mark.parametrize(

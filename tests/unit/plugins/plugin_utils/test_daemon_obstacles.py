@@ -21,6 +21,7 @@ HOST = {
 }  # fmt: skip
 TEXTS = {"unit": f"{core.HEAD}\n[Unit]\n", "wrapper": "", "shell": ""}
 STATE = {
+    "home": "/home/alice", "uid": 1000,
     "exists": True, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {}, "stale": [], "reload_pending": False,
     "unit": {"active": "inactive", "fragment": core.UNIT, "shadows": [], "drop_ins": [], "needs_daemon_reload": False},
     "environment": None, "daemon_json": None, "manager": True, "running": {"variables": {}, "rootlesskit": None},
@@ -42,7 +43,9 @@ def test_a_user_with_a_unit_of_their_own_is_left_out():
     result = plan([{"name": "alice"}, {"name": "bob"}], states={"alice": shadowed, "bob": STATE})
     (text,) = result["left_out"]
     assert text.startswith(f"alice was left out: the unit in force is {SHADOW}, which hides {core.UNIT}. ")
+    assert result["unserved"] == ["alice"]
     assert "Remedy: as alice, `systemctl --user disable --now docker.service`" in text
+    assert text.endswith("rootless_daemon_adopt: true (the playbook upgrade adopts no daemon)")
     assert (started(result), result["errors"]) == (["bob"], [])
     assert not [file for file in result["files"] if "/alice/" in file["path"]]
 
@@ -88,6 +91,32 @@ ROOT = {
     "free_bytes": 2**30, "free_files": None, "owner_is_user": True, "writable": True,
 }  # fmt: skip
 RUNNING = {**STATE["unit"], "active": "active"}
+NO_MANAGER = {**STATE["unit"], "active": "no user manager"}
+NOT_READ = {"incomplete": True, "data_root": dict.fromkeys(ROOT)}
+
+
+@pytest.mark.parametrize(
+    ("title", "differ", "says"),
+    [
+        ("the manager gave no answer", {"unit": {**NO_MANAGER, "error": "not ended in time"}},
+         ["systemd manager gives no answer (not ended in time)", "systemctl status user@1000.service"]),
+        ("nothing was read", {**NOT_READ, "unit": NO_MANAGER}, ["not everything of it was read in time", "a longer timeout"]),
+        ("the unit was, its processes were not", {**NOT_READ, "unit": RUNNING}, ["not everything of it was read in time"]),
+        ("only the place of the data was not", {"incomplete": True, "data_root": {**dict.fromkeys(ROOT), "path": "/nfs/alice"}},
+         ["its data folder /nfs/alice gives no answer", "findmnt"]),
+        # These are answers, and the role starts what is down.
+        ("no manager, or one that was stopped", {"unit": {**NO_MANAGER, "error": ""}, "incomplete": False}, []),
+        ("no manager of a nologin user who never had one", {"unit": NO_MANAGER, "shell": "/usr/sbin/nologin"}, []),
+        ("a unit that failed", {"unit": {**STATE["unit"], "active": "failed", "error": ""}}, []),
+    ],
+)  # fmt: skip
+def test_a_user_of_whom_nobody_knows_what_runs_is_left_out(title, differ, says):
+    state = {**STATE, "name": "alice", "home": "/home/alice", "uid": 1000, "data_root": ROOT, **differ}
+    result = plan([{"name": "alice"}, {"name": "bob"}], states={"alice": state, "bob": STATE})
+    assert started(result) == (["bob"] if says else ["alice", "bob"]), title
+    assert len(result["left_out"]) == bool(says)
+    assert all(text in result["left_out"][0] and "Remedy: " in result["left_out"][0] for text in says)
+    assert any("/alice/" in file["path"] for file in result["files"]) is not bool(says)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +160,29 @@ def test_a_full_disk_is_no_obstacle_for_what_runs_and_stays():
     assert (result["left_out"], result["start"]) == ([], [])
     stale = plan([{"name": "alice"}], host, {"alice": {**runs, "stale": ["dockerd was replaced"]}})
     assert (len(stale["left_out"]), stale["start"]) == (1, [])
+    # Nor is a home whose file server is gone.
+    silent = plan([{"name": "alice"}], host, {"alice": {**runs, "incomplete": True, "data_root": {**dict.fromkeys(ROOT), "path": "/n"}}})
+    assert (silent["left_out"], silent["start"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("environment", "read_only", "stays"),
+    [
+        (f'FLAGS="--pasta-binary={core.WRAPPER} --ipv6"', True, True),
+        # Served, and pesto needs none: the environment is written anew.
+        (f'FLAGS="--pasta-binary={core.WRAPPER}"', False, False),
+        ('FLAGS=""', True, False),
+        (None, True, False),
+    ],
+)
+def test_the_wrapper_stays_for_a_user_who_is_left_out_and_starts_with_it(environment, read_only, stays):
+    state = {**STATE, "name": "alice", "home": "/home/alice", "environment": environment, "data_root": {**ROOT, "read_only": read_only}}
+    host = {"pasta_options": ["--conf-path"], "configured": ["alice", "bob"], "wrapper_text": "#!/bin/sh\n"}
+    pesto = [{"name": name, "port_driver": "pesto"} for name in ("alice", "bob")]
+    result = plan(pesto, host, {"alice": state, "bob": STATE})
+    assert len(result["left_out"]) == read_only
+    (wrapper,) = [file for file in result["files"] if file["path"] == core.WRAPPER]
+    assert (wrapper.get("state") != "absent") is stays
 
 
 @pytest.mark.parametrize(
@@ -182,3 +234,23 @@ def test_a_unit_of_the_users_own_is_adopted_only_when_told(adopt, own, adopted):
         [("adopt", {"path": SHADOW, "text": OWN["unit"]})] if adopted else []
     )
     assert not [note for note in result["notes"] if SHADOW in note]
+
+
+@pytest.mark.parametrize(
+    ("restart", "containers", "deferred", "notes"),
+    [("now", 2, 0, 0), ("defer", 2, 1, 0), ("defer", None, 1, 0), ("defer", 0, 0, 0), ("never", 0, 0, 1)],
+)
+def test_an_adoption_that_is_put_off_changes_nothing_of_the_user(restart, containers, deferred, notes):
+    unit = {"active": "active", "fragment": SHADOW, "shadows": [SHADOW]}
+    state = {**STATE, "unit": unit, "own": OWN, "network": NETWORK, "engine": {"containers": containers}}
+    result = plan([{"name": "alice"}, {"name": "bob"}], states={"alice": state, "bob": STATE}, adopt=True, restart=restart)
+    waits = bool(deferred + notes)
+    assert (len(result["deferred"]), len(result["notes"]), result["left_out"]) == (deferred, notes, [])
+    assert started(result) == (["bob"] if waits else ["alice", "bob"])
+    assert bool([file for file in result["files"] if "/alice/" in file["path"]]) is not waits
+    assert result["previous"] == (["alice"] if waits else [])
+    for text in result["deferred"] + result["notes"]:
+        assert text.startswith(
+            f"alice: an adoption is put off (rootless_daemon_restart: {restart}), and it runs as it was started, because "
+        )
+        assert SHADOW in text

@@ -327,6 +327,28 @@ def test_the_record_of_what_was_made_is_kept():
     assert not result["preparations"]
 
 
+IDS = {"uids": [{"owner": "alice", "first": 100000, "count": 65536}], "gids": [{"owner": "1000", "first": 300000, "count": 65536}]}
+NOW = {"subuid": [[100000, 65536]], "subgid": [[300000, 65536]]}
+LONG_AGO = {"subuid": [[500000, 65536]], "subgid": [[300000, 65536]]}
+
+
+@pytest.mark.parametrize(
+    ("state", "host", "made", "ids"),
+    [
+        ({"subordinate_ids": IDS}, {}, {}, NOW),
+        ({"subordinate_ids": IDS}, {}, {"ids": LONG_AGO}, {"subuid": [[100000, 65536], [500000, 65536]], "subgid": [[300000, 65536]]}),
+        ({"subordinate_ids": {"uids": [], "gids": IDS["gids"]}, "subuid_count": 0}, {}, {"ids": NOW}, NOW),
+        ({"subordinate_ids": IDS, "subordinate_overlaps": [{"whose": "bob"}]}, {}, {"ids": LONG_AGO}, LONG_AGO),
+        ({"subordinate_ids": IDS}, {"subordinate_source": "sss"}, {}, None),
+        ({}, {}, {}, None),
+    ],
+)
+def test_the_ids_that_files_belong_to_are_on_record(state, host, made, ids):
+    result = plan([user()], {**HOST, **host}, {"alice": {**FRESH, **state, "made": made}})
+    record = json.loads(content(result, "/etc/rootless-docker/alice/made.json"))
+    assert (record.get("ids"), record.get("subid")) == (ids, None)
+
+
 STOPPED = {**FRESH["unit"], "active": "inactive", "fragment": core.UNIT}
 
 

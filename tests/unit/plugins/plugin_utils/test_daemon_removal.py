@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils._health_state import PROGRAM, RECORDS, SERVICE, TIMER, link
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_plan
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_removal as core
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.health_plan import health_plan
 
 DATA = "/home/alice/.local/share/docker"
 TEXTS = {"unit": f"{daemon_plan.HEAD}\n", "wrapper": "", "shell": ""}
@@ -42,34 +44,69 @@ def recorded(file):
 
 
 @pytest.mark.parametrize(
-    ("state", "user", "path"),
+    ("state", "config", "path"),
     [
         ({}, {}, DATA),
         ({"daemon_json": '{"data-root": "/srv/alice"}'}, {"data-root": "/declared"}, "/srv/alice"),
-        ({"daemon_json": "{}"}, {"data-root": "/declared"}, "/declared"),
+        ({"daemon_json": "{}"}, {"data-root": "/declared"}, DATA),
+        ({}, {"data-root": "/declared"}, "/declared"),
         ({"daemon_json": "damaged"}, {}, DATA),
         ({"daemon_json": "[]"}, {}, DATA),
         ({"environment": 'A="b"\nXDG_DATA_HOME="/data/alice"\n'}, {}, "/data/alice/docker"),
     ],
 )
-def test_data_root(state, user, path):
-    assert core.data_root({"daemon_config": user}, {**STATE, **state}) == path
+def test_where_the_data_is_that_is_kept(state, config, path):
+    assert recorded(plan(state, daemon_config=config)["files"][-1])["alice"]["data_root"] == path
 
 
 def test_kept_data_is_on_record_before_the_folder_goes():
     result = plan({"made": MADE})
-    assert recorded(result["files"][0]) == {"alice": {"account": True, "subid": MADE["subid"], "data_root": DATA}}
+    assert recorded(result["files"][-1]) == {"alice": {"account": True, "subid": MADE["subid"], "data_root": DATA}}
     assert (result["hand_back"], result["subid_back"]) == ([], [])
-    assert result["record"] == result["files"][0]
+    assert core.after_data(result, {})["record"] == result["files"][-1]
     assert result["notes"] == [f"alice: kept are the data in {DATA}, the account, its subordinate ids"]
+
+
+def test_folders_that_go_with_the_last_user():
+    folders = {entry["path"]: entry["state"] for entry in plan()["directories"]}
+    own = dict.fromkeys(("/etc/rootless-docker", "/etc/rootless-docker/alice"), "absent")
+    # Not /usr/local/libexec, which Debian 13 makes.
+    shared = ("/etc/systemd/user/default.target.wants", "/usr/local/libexec/rootless-docker", core.STATE)
+    assert folders == {**own, **dict.fromkeys(shared, "absent_if_empty")}
 
 
 def test_data_that_goes_is_on_record_until_it_is_gone():
     result = plan({"made": MADE}, remove_data=True)
-    assert list(recorded(result["files"][0])) == ["alice"]
+    assert list(recorded(result["files"][-1])) == ["alice"]
     assert result["hand_back"] == [{"user": "alice", "data_root": DATA, "account": True}]
     assert result["subid_back"] == [], "they go with the account"
-    assert recorded(result["record"]) is None
+    assert recorded(core.after_data(result, {})["record"]) is None
+
+
+@pytest.mark.parametrize(
+    ("undone", "users", "ids"),
+    [
+        ([], ["carol"], ["alice", "bob"]),
+        (["alice"], ["alice", "carol"], ["bob"]),
+        (["alice", "bob"], ["alice", "bob", "carol"], []),
+    ],
+)
+def test_whose_data_did_not_go_stays_on_record_with_the_ids(undone, users, ids):
+    kept = {name: {"data_root": DATA, "subid": MADE["subid"]} for name in ("alice", "bob", "carol")}
+    declared = [{"name": name, "state": "absent", "remove_data": name != "carol"} for name in kept]
+    states = {name: {**STATE, "folder": False} for name in kept}
+    result = daemon_plan.make_plan(declared, {"host": {**HOST, "configured": [], "kept": kept}, "users": states}, TEXTS)
+    after = core.after_data(result, {name: f"{name}: why" for name in undone})
+    assert recorded(after["record"]) == {name: kept[name] for name in users}
+    assert [entry["user"] for entry in after["subid_back"]] == ids
+
+
+def test_ids_that_the_role_did_not_give_are_remembered_and_left():
+    ids = {"subuid": [[100000, 65536]], "subgid": []}
+    result = plan({"made": {"ids": ids}}, remove_data=True)
+    assert recorded(result["files"][-1]) == {"alice": {"ids": ids, "data_root": DATA}}
+    assert result["subid_back"] == []
+    assert plan({"made": {"ids": ids}})["notes"] == [f"alice: kept are the data in {DATA}"]
 
 
 def test_ids_that_the_role_gave_to_somebody_elses_account():
@@ -89,11 +126,11 @@ def test_what_was_kept_earlier_goes_later():
     gone = {"folder": False, "made": {}}
     result = plan(gone, kept, remove_data=True)
     assert result["hand_back"] == [{"user": "alice", "data_root": "/srv/a", "account": True}]
-    assert recorded(result["files"][0]) == kept
-    assert recorded(result["record"]) == {"bob": kept["bob"]}
+    assert recorded(result["files"][-1]) == kept
+    assert recorded(core.after_data(result, {})["record"]) == {"bob": kept["bob"]}
     # A run without remove_data changes nothing, and says nothing again.
     result = plan(gone, kept)
-    assert (result["hand_back"], result["notes"], recorded(result["record"])) == ([], [], kept)
+    assert (result["hand_back"], result["notes"], recorded(core.after_data(result, {})["record"])) == ([], [], kept)
 
 
 def test_data_of_a_daemon_that_was_never_ours_is_not_touched():
@@ -107,15 +144,33 @@ def test_what_was_kept_is_made_again_when_the_user_comes_back():
     result = plan({"folder": False}, kept, state="present")
     made = next(file for file in result["files"] if file["path"].endswith("made.json"))
     assert json.loads(made["content"]) == {"account": True, "linger": True}
-    assert recorded(result["files"][0]) is None
+    assert recorded(result["files"][-1]) is None
     # One who cannot be served stays on record.
     shadow = {"active": "active", "fragment": "/home/alice/x", "shadows": ["/home/alice/x"]}
-    assert recorded(plan({"folder": False, "unit": shadow}, kept, state="present")["files"][0]) == kept
+    assert recorded(plan({"folder": False, "unit": shadow}, kept, state="present")["files"][-1]) == kept
+
+
+def test_the_record_forgets_who_comes_back_only_after_made_json_says_it():
+    """A run that is killed in between leaves both. What is removed is removed after all that is written, whatever the order here is."""
+    kept = {"alice": {"account": True, "data_root": DATA}, "bob": {"data_root": "/srv/b"}}
+    files = plan({"folder": False}, kept, state="present")["files"]
+    paths = [file["path"] for file in files]
+    assert recorded(files[-1]) == {"bob": kept["bob"]}
+    assert paths.index(f"{core.CONFIGURATION}/alice/made.json") < paths.index(core.RECORD)
+    # What the next run finds then: the folder, and both on record still.
+    result = plan({"made": {"account": True, "linger": True}}, kept, state="present")
+    made = next(file for file in result["files"] if file["path"].endswith("made.json"))
+    assert json.loads(made["content"]) == {"account": True, "linger": True}
+    assert recorded(result["files"][-1]) == {"bob": kept["bob"]}
 
 
 def test_everybody():
     info = {"host": {"configured": ["bob", "alice"], "kept": {"carol": {"data_root": "/c"}}}}
     assert [user["name"] for user in core.users_to_remove(info, False)] == ["alice", "bob"]
+    timers = [{"user": "dora", "linked": True}, {"user": "erin", "linked": False}, {"user": "..", "linked": True}]
+    watched = {"host": {**info["host"], "health": {"timers": timers}}}
+    assert [user["name"] for user in core.users_to_remove(watched, False)] == ["alice", "bob", "dora"]
+    assert core.users_to_remove({"host": {**info["host"], "health": None}}, False) == core.users_to_remove(info, False)
     assert core.users_to_remove(info, True)[2] == {"name": "carol", "state": "absent", "remove_data": True}
 
 
@@ -125,3 +180,61 @@ def test_data_under_a_daemon_of_the_users_own_is_kept():
     assert result["hand_back"] == []
     assert "/home/alice/x" in result["left_out"][0]
     assert "Remedy: as alice" in result["left_out"][0]
+
+
+SILENT = {"unit": {**STATE["unit"], "active": "no user manager", "error": "not ended in time"}, "uid": 1000}
+UNREAD = {"unit": {**STATE["unit"], "active": "no user manager"}, "incomplete": True, "data_root": {"path": None}}
+
+
+@pytest.mark.parametrize("remove_data", [False, True])
+@pytest.mark.parametrize("unknown", [SILENT, UNREAD])
+def test_nothing_goes_of_a_user_of_whom_nobody_knows_what_runs(unknown, remove_data):
+    result = plan({"made": MADE, **unknown}, remove_data=remove_data)
+    (text,) = result["left_out"]
+    assert text.startswith("alice was left out: ") and "Remedy: " in text
+    assert (result["stop"], result["hand_back"], result["subid_back"], result["reasons"]) == ([], [], [], [])
+    gone = [entry["path"] for entry in result["files"] + result["directories"] if entry.get("state") == "absent"]
+    # None is declared, and the wrapper may be in use.
+    assert gone == [daemon_plan.SHELL_SNIPPET]
+    assert {file["path"] for file in result["files"]} >= {daemon_plan.UNIT, daemon_plan.ENABLED}, "as long as it is there"
+
+
+@pytest.mark.parametrize("unknown", [SILENT, UNREAD])
+def test_data_that_was_kept_stays_where_nobody_knows_what_runs(unknown):
+    kept = {"alice": {"data_root": DATA}}
+    result = plan({"folder": False, **unknown}, kept, remove_data=True)
+    assert (len(result["left_out"]), result["hand_back"]) == (1, [])
+    assert [recorded(file) for file in result["files"] if file["path"] == core.RECORD] == [kept]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"unit": {**STATE["unit"], "active": "no user manager", "error": ""}},
+        # Nothing of the role's is there, so what runs is nothing to it.
+        {"folder": False, **SILENT},
+        # Only the place of the data gave no answer.
+        {"incomplete": True, "data_root": {"path": "/nfs/alice"}},
+    ],
+)
+def test_an_answer_is_enough_for_a_removal(state):
+    assert plan(state)["left_out"] == []
+    assert {"path": "/etc/rootless-docker/alice", "state": "absent", "exclusive": True} in plan(state)["directories"]
+
+
+def test_the_health_timer_of_a_user_without_a_folder_goes_too():
+    health = {"program": None, "service": "S", "timer": "T", "textfile_directory": "/m"}
+    timers = [{"user": "alice", "linked": True, "active": "active", "load": "loaded", "needs_daemon_reload": False}]
+    info = {"host": {**HOST, "configured": [], "health": {**health, "timers": timers}}, "users": {}}
+    users = core.users_to_remove(info, False)
+    daemons = daemon_plan.make_plan(users, info, TEXTS)
+    result = health_plan(daemons, users, info["host"]["health"], {"service": "S", "timer": "T", "directory": "/m"}, True, b"")
+    assert result["stop"] == ["rootless-docker-health@alice.timer", "rootless-docker-health@alice.service"]
+    gone = [file["path"] for file in result["files"] if file["state"] == "absent"]
+    assert gone == ["/m/rootless_docker_alice.prom", link("alice"), f"{RECORDS}/alice.json", SERVICE, TIMER, PROGRAM]
+    assert (daemons["left_out"], daemons["stop"], daemons["reasons"], daemons["notes"]) == ([], [], [], [])
+    assert {file["path"] for file in daemons["files"] + daemons["directories"]} <= {
+        core.CONFIGURATION,
+        f"{core.CONFIGURATION}/alice",
+        *(f"{core.CONFIGURATION}/alice/{name}" for name in core.FILES),
+    }

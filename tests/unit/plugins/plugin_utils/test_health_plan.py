@@ -122,6 +122,13 @@ def test_a_user_who_is_left_out_keeps_theirs():
     assert to_do(result) == {}
 
 
+@pytest.mark.parametrize("user", [GONE, OFF])
+def test_one_who_is_to_have_none_and_is_left_out_keeps_theirs(user):
+    daemons = {"directories": [{"path": "/etc/rootless-docker"}]}
+    result = core.health_plan(daemons, [user], sound("alice"), TEXTS, True, PROGRAM)
+    assert (paths(result), paths(result, "absent"), result["directories"], to_do(result)) == ([], [], [], {})
+
+
 def test_a_users_option_decides_before_the_variable():
     users = [{"name": "alice", "health": True}, BOB]
     assert there.link("alice") in paths(plan(users, BARE, default=False))

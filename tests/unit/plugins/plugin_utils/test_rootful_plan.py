@@ -72,6 +72,13 @@ def test_run_cut_off_between_masks_and_packages_goes_on():
     assert (result["install"], result["files"], result["units"]) == (PACKAGES, [], [])
 
 
+def test_engine_that_was_removed_comes_again_and_the_record_stays_as_it_is():
+    state = host(MASKED, record={"packages": OURS, "units": changed("mask")})
+    state["packages"]["docker.io"] = ""
+    result = plan(state)
+    assert (result["install"], result["files"], result["record_last"]) == (["docker.io"], [], False)
+
+
 def test_stop_cut_off_before_the_packages_goes_on():
     result = plan(host(NOT_THERE, installed=False, record={"packages": OURS, "units": changed("stop")}), "stop")
     assert (result["install"], result["files"], len(result["units"])) == (PACKAGES, [], 3)

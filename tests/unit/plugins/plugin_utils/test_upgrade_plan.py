@@ -16,7 +16,8 @@ RECORD_FILE = "/var/lib/rootless-docker/upgrade.json"
 FILES = {f"{FOLDER}/environment": "NET=pasta\n", f"{FOLDER}/daemon.json": "{}\n", core.WRAPPER: None}
 PASST = {"version": "1", "file": "/var/lib/rootless-docker/passt/passt_1_amd64.deb"}
 SOUND = {
-    "exists": True, "folder": True, "state": "running", "stale": [], "reload_pending": False, "unit": {"active": "active"},
+    "exists": True, "folder": True, "state": "running", "stale": [], "reload_pending": False,
+    "unit": {"active": "active", "fragment": "", "shadows": []},
     "digest": {"declared": "a", "running": "a"}, "network": {"port_driver": {"asked": "implicit", "in_effect": "implicit"}},
 }  # fmt: skip
 INFO = {
@@ -41,6 +42,7 @@ def test_the_record_holds_what_the_way_back_needs():
     assert result["before"]["rootlesskit"] == "2.3.6"
     assert result["before"]["files"] == FILES
     assert result["before"]["users"] == {"alice": {"active": True}}
+    assert result["before"]["unproved"] == ""
     assert result["before"]["text"] == "RootlessKit 2.3.6; passt 1; alice running, port driver implicit"
 
 
@@ -50,7 +52,15 @@ def test_a_record_of_an_earlier_run_wins():
     assert result == {"unfinished": True, "before": earlier}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"begun": 1}', json.dumps({**record(), "files": []})])
+@pytest.mark.parametrize("unproved", ["", "alice: 4 of 60 cells do not pass", None])
+def test_a_record_says_whether_there_was_a_proof(unproved):
+    text = json.dumps({key: value for key, value in record(unproved=unproved).items() if value is not None})
+    assert core.parse_record(text, RECORD_FILE) == record(unproved=unproved or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"begun": 1}', json.dumps({**record(), "files": []}), json.dumps({**record(), "unproved": True})]
+)
 def test_a_damaged_record_is_refused(text):
     with pytest.raises(core.RecordError, match="is damaged"):
         core.parse_record(text, RECORD_FILE)
@@ -96,12 +106,24 @@ def test_ports_that_are_away_are_waited_for():
     ]
 
 
-def test_a_new_user_goes_again():
+OWN_UNIT = "/home/bob/.config/systemd/user/docker.service"
+
+
+@pytest.mark.parametrize(
+    ("fragment", "shadows", "units"),
+    [
+        ("/etc/systemd/user/docker.service", [], [{"user": "bob", "action": "stop"}]),
+        ("/etc/systemd/user/docker.service", ["/home/bob/a.conf"], [{"user": "bob", "action": "stop"}]),
+        (OWN_UNIT, [OWN_UNIT], []),
+    ],
+)
+def test_a_new_user_goes_again(fragment, shadows, units):
     files = {**FILES, "/etc/rootless-docker/bob/environment": None, "/etc/rootless-docker/bob/daemon.json": None}
-    both = {**INFO, "users": {"alice": SOUND, "bob": SOUND}}
+    bob = {**SOUND, "unit": {"active": "active", "fragment": fragment, "shadows": shadows}}
+    both = {**INFO, "users": {"alice": SOUND, "bob": bob}}
     way = core.way_back(record(files=files), both, [])
     assert {"path": "/etc/rootless-docker/bob/environment", "state": "absent"} in way["files"]
-    assert way["units"] == [{"user": "bob", "action": "stop"}]
+    assert way["units"] == units
 
 
 @pytest.mark.parametrize(
