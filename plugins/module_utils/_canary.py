@@ -181,6 +181,13 @@ MAX_PORTS = 500
 """Ports that one run takes at most, by far."""
 
 
+class NoFreePort(Exception):
+    """There is no port left for a canary."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"the check finds no free port {where} for its canaries: nearly all are in use (ss -tuan)")
+
+
 class FreePorts:
     """Ports from 20000 to 31999 that are free, each given once.
 
@@ -204,15 +211,19 @@ class FreePorts:
     def take(self, count: int) -> list[int]:
         """So many ports.
 
-        :raises IndexError: there are none left.
+        :raises NoFreePort: there are none left.
         """
+        if len(self._free) < count:
+            raise NoFreePort("from 1024 to 65535")
         return [self._free.pop() for _each in range(count)]
 
     def take_ephemeral(self) -> int:
         """One of the ephemeral range.
 
-        :raises IndexError: there is none left.
+        :raises NoFreePort: there is none left.
         """
+        if not self._ephemeral:
+            raise NoFreePort("of net.ipv4.ip_local_port_range")
         return self._ephemeral.pop()
 
 
@@ -226,6 +237,22 @@ def parse_log(data: bytes) -> bytes:
             out += data[offset + 8 : offset + 8 + size]
         offset += 8 + size
     return bytes(out)
+
+
+def published_ports(details: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """What the Engine's details of a container say that it published, by container port (C(80/tcp)) and host address; pure."""
+    settings = details.get("NetworkSettings")
+    ports = settings.get("Ports") if isinstance(settings, dict) else None
+    found: dict[str, dict[str, int]] = {}
+    for port, entries in (ports if isinstance(ports, dict) else {}).items():
+        if not re.fullmatch("[0-9]{1,5}/[a-z]{1,8}", port):
+            continue
+        for entry in entries if isinstance(entries, list) else []:
+            address, text = (entry.get("HostIp", ""), entry.get("HostPort")) if isinstance(entry, dict) else (None, None)
+            number = whole_number(text) if isinstance(text, str) else None
+            if isinstance(address, str) and number is not None and 0 < number < 65536:
+                found.setdefault(port, {})[address] = number
+    return found
 
 
 class Canaries:
@@ -335,15 +362,7 @@ class Canaries:
 
     def published(self, identity: str) -> dict[str, dict[str, int]]:
         """Host ports of a container, by container port (C(80/tcp)) and host address: what the Engine says it published."""
-        settings = self._engine.get(f"/containers/{identity}/json").get("NetworkSettings")
-        ports = settings.get("Ports") if isinstance(settings, dict) else None
-        found: dict[str, dict[str, int]] = {}
-        for port, entries in (ports if isinstance(ports, dict) else {}).items():
-            for entry in entries if isinstance(entries, list) else []:
-                number = whole_number(str(entry.get("HostPort", ""))) if isinstance(entry, dict) else None
-                if number is not None and 0 < number < 65536:
-                    found.setdefault(port, {})[str(entry.get("HostIp", ""))] = number
-        return found
+        return published_ports(self._engine.get(f"/containers/{identity}/json"))
 
     def result(self, identity: str, deadline: Deadline) -> dict[str, list[Any]] | None:
         """What the probes inside a container found; None when nothing came in time."""

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pwd
 import random
 import secrets
-import signal
 import threading
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +34,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
     MUST_NOT,
     OPEN,
     PASS,
+    TCP,
     UDP,
     WRONG_ANSWER,
     Cell,
@@ -70,6 +71,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._publishe
     vantage_of,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._rootlesskit import api_socket
+from ansible_collections.portside.rootless_docker.plugins.module_utils._signals import Interrupts
 from ansible_collections.portside.rootless_docker.plugins.module_utils._strangers import MIRROR_SECONDS, Strangers
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
@@ -78,7 +80,6 @@ CANARIES = ("canary", "namespace")
 PATIENCE = 4.0
 """Seconds that a control inside gets to answer."""
 CLEANUP_SECONDS = 1.5
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM)
 AGENT_MARGIN = 5.0
 """Seconds that the canary in the namespace outlives the deadline at most, should this process be stopped and not ended."""
 BY_CANARY = "nothing came; nor did it from a canary that is published in the same way, which answers where it must"
@@ -116,10 +117,12 @@ class Found:
 
     :ivar untested: number of published ports that are neither TCP nor UDP.
     :ivar run_id: of the canaries that are still up.
+    :ivar left_behind: why something of the canaries may still be there.
     """
 
     untested: int = 0
     run_id: str = ""
+    left_behind: str = ""
 
 
 class Beside(threading.Thread):
@@ -149,11 +152,14 @@ class Check:
 
     :param account: whose daemon.
     :param seconds: for everything but the removal of the canaries, which gets another 1.5 s.
+    :param interrupts: by which signals end it, if any do so otherwise than at once.
     """
 
-    def __init__(self, account: pwd.struct_passwd, wanted: Wanted, seconds: float) -> None:
+    def __init__(self, account: pwd.struct_passwd, wanted: Wanted, seconds: float, interrupts: Interrupts | None = None) -> None:
         self._account = account
         self._wanted = wanted
+        self._interrupts = interrupts or Interrupts()
+        self._canaries: Canaries | None = None
         self._deadline = Deadline(seconds)
         self._nonce = secrets.token_hex(16)
         self._engine = Engine(account.pw_uid, self._deadline)
@@ -187,8 +193,13 @@ class Check:
             self._host = HostCanary(self._free, self._wanted.addresses, self._nonce, self._deadline.remaining() + 1)
             self._host_since = self._deadline.elapsed()
             stack.callback(self._host.stop)
+            # Once more, for a signal that came just before the removal: it is the first one, and no further one is heeded.
+            stack.callback(self._remove)
             self._put_up_agent()
             self._measure()
+            if self._wanted.hold:
+                # What is held stays only where somebody learns of it.
+                self._canaries = None
         return self._conclude()
 
     def _collisions(self) -> tuple[str, ...]:
@@ -199,7 +210,8 @@ class Check:
 
     def _take_down(self) -> None:
         if self._agent is not None:
-            self._agent.end()
+            with self._interrupts.held():
+                self._agent.end()
 
     # -- in RootlessKit's namespace ----------------------------------------
 
@@ -236,10 +248,16 @@ class Check:
         self._views[vantage] = view
         return view
 
-    def _settle(self) -> float:
-        """Seconds until a pasta that mirrors the host's listeners into the namespace has seen the canary."""
+    def _mirrors(self) -> bool:
+        """Whether a pasta mirrors the host's listeners into the namespace, or one that is hidden may do so."""
         argv = self._facts.get("pasta_argv", ())
-        if not argv or all(option_value(argv, *names) == "none" for names in (("--tcp-ns", "-T"), ("--udp-ns", "-U"))):
+        if not argv:
+            return self._facts["processes_hidden"] and self._facts.get("network_driver") == "pasta"
+        return any(option_value(argv, *names) != "none" for names in (("--tcp-ns", "-T"), ("--udp-ns", "-U")))
+
+    def _settle(self) -> float:
+        """Seconds until a pasta that does so has seen the canary."""
+        if not self._mirrors():
             return 0.0
         return max(0.0, self._host_since + MIRROR_SECONDS - self._deadline.elapsed())
 
@@ -262,7 +280,6 @@ class Check:
         inside = self._start(self._ask_agent) if self._wanted.host_loopback else None
         published = [place.published for place in self._places]
         running: list[Published] = []
-        canaries = None
         others = None
         whole = False
         try:
@@ -273,20 +290,19 @@ class Check:
             # that are dead do not keep the canaries from being asked again.
             others = self._start(self._ask_others, running)
             if self._wanted.container:
-                canaries = self._canaries()
+                self._canaries = canaries = self._new_canaries()
                 published += self._put_up_containers(canaries)
             self._ask_canaries(published)
-            if canaries is not None:
-                self._read_containers(canaries)
+            if self._canaries is not None:
+                self._read_containers(self._canaries)
             whole = True
         except (HttpError, EngineError) as error:
             self._facts.update(engine_error=error.reason if isinstance(error, HttpError) else "garbled", engine_message=str(error))
             if not self._cells:
                 self._ask_canaries(published)
         finally:
-            # What is held stays only where somebody learns of it.
-            if canaries is not None and not (self._wanted.hold and whole):
-                self._remove(canaries)
+            if not (self._wanted.hold and whole):
+                self._remove()
         if others is not None:
             others.wait()
         self._ask_expectations()
@@ -315,7 +331,7 @@ class Check:
         found, self.found.untested = container_ports([c for c in everything if c.get("State") == "running"])
         return found
 
-    def _canaries(self) -> Canaries:
+    def _new_canaries(self) -> Canaries:
         python = self._python or "/usr/bin/python3"
         return Canaries(self._engine, self.found.run_id, self._nonce, self._deadline, python, self._wanted.hold)
 
@@ -364,17 +380,20 @@ class Check:
             if (cell.address, cell.protocol) in provable
         ]
 
-    def _remove(self, canaries: Canaries) -> None:
-        # The removal gets time of its own: it matters most when the run has used up its own. No signal cuts it short.
-        self._engine.deadline = Deadline(CLEANUP_SECONDS)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        try:
-            canaries.remove(self._engine.deadline)
-        except (HttpError, EngineError) as error:
-            self._facts["left_behind"] = str(error)
-        finally:
-            self._engine.deadline = self._deadline
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def _remove(self) -> None:
+        """Remove the canary containers, if there are any."""
+        with self._interrupts.held():
+            canaries, self._canaries = self._canaries, None
+            if canaries is None:
+                return
+            # The removal gets time of its own: it matters most when the run has used up its own.
+            self._engine.deadline = Deadline(CLEANUP_SECONDS)
+            try:
+                canaries.remove(self._engine.deadline)
+            except (HttpError, EngineError) as error:
+                self.found.left_behind = str(error)
+            finally:
+                self._engine.deadline = self._deadline
 
     # -- from the host -----------------------------------------------------
 
@@ -454,9 +473,12 @@ class Check:
             processes=self._processes,
             agent_pid=self._agent.pid if self._agent is not None else None,
             implicit=_namespace_canary.is_implicit(self._facts.get("port_driver")),
+            mirrors=self._mirrors(),
             known=frozenset(known),
         )
         cells, doubtful = strangers.wait(self._listeners, self._deadline)
+        # Root sees every process; one that it does not see has ended since.
+        self._facts["unseen"] = strangers.unseen() if os.geteuid() != 0 else ()
         seen = ask(cells, {index: BareQuestion(cell) for index, cell in enumerate(cells)}, self._deadline)
         self._cells += [replace(cell, control=(cell.address, cell.protocol) in self._answered) for cell in seen] + doubtful
 
@@ -497,38 +519,35 @@ class Check:
         return readings
 
     def _list_reachable_services(self) -> None:
-        """Where the canary on the host's loopback was read from RootlessKit's namespace: what else there can be."""
-        leaks = [c for c in self._cells if c.vantage == _inside.NAMESPACE and c.outcome == ANSWERED and c.protocol == "tcp"]
-        if not leaks or self._agent is None:
+        """Where the canary on the host's loopback was read from inside: what else there can be, over TCP."""
+        leaks = [c for c in self._cells if c.group == "host_loopback" and c.outcome == ANSWERED and c.protocol == TCP]
+        # With a detached network namespace a container with --net=host is in the host's own: what listens there, it reaches.
+        own = [c.address for c in leaks if c.vantage == _inside.HOST_NETWORK and self._facts.get("detached_netns")]
+        tried = [c.address for c in leaks if c.vantage == _inside.NAMESPACE and self._agent is not None]
+        if not own and not tried:
             return
         ours = self._processes.pids
         mine = set(self._host.control_ports.values())
         on_loopback = [
             listener
             for listener in self._listeners
-            if listener.protocol == "tcp" and listener.address in ("127.0.0.1", "::1", "0.0.0.0", "::") and listener.port not in mine
+            if listener.protocol == TCP and listener.address in ("127.0.0.1", "::1", "0.0.0.0", "::") and listener.port not in mine
         ]
-        holders = {
-            holder.port: holder
+        holders = [
+            holder
             for holder in port_holders(on_loopback, {each.port for each in on_loopback}, self._processes, self._account.pw_uid)
             if holder.pid not in ours
-        }
-        probes = [
-            [f"{port} {leak.address}", leak.address, port, "", 0, _inside.PROBE_WAIT, "tcp"]
-            for port in sorted(holders)[:MAX_SERVICES]
-            for leak in leaks
         ]
-        try:
+        ports = sorted({holder.port for holder in holders})[:MAX_SERVICES]
+        asked = {f"{port} {address}": (port, address) for port in ports for address in tried}
+        probes = [[key, address, port, "", 0, _inside.PROBE_WAIT, TCP] for key, (port, address) in asked.items()]
+        readings: dict[str, Any] = {}
+        with contextlib.suppress(AgentError):
             readings = self._probe_inside(probes)
-        except AgentError:
-            return
-        found = []
-        for key, reading in readings.items():
-            port, _space, through = key.partition(" ")
-            if isinstance(reading, list) and reading and reading[0] in ("data", "silent") and port.isdecimal() and int(port) in holders:
-                holder = holders[int(port)]
-                found.append(Service(holder.address, holder.port, holder.name, holder.pid, holder.uid, through))
-        self._facts["services"] = tuple(found)
+        answered = [place for key, place in asked.items() if is_open(readings.get(key))]
+        self._facts["services"] = services_at([(port, address) for port in ports for address in own], holders, exact=True) + services_at(
+            answered, holders
+        )
 
     # -- evidence ----------------------------------------------------------
 
@@ -546,6 +565,7 @@ class Check:
             start_errors=tuple(self._start_errors),
             out_of_time=self._deadline.expired(),
             sound=self._sound(),
+            left_behind=self.found.left_behind,
             namespace_answered=any(c.verdict == PASS for c in namespace) if namespace else None,
             **self._facts,
         )
@@ -556,6 +576,24 @@ BATCH = 50
 """Probes that the canary in the namespace does at a time: each may bring 4096 bytes."""
 MAX_SERVICES = 500
 """Listeners of the host that are tried from inside when its loopback can be reached there."""
+
+
+def is_open(reading: Any) -> bool:
+    """Whether something took the connection, by a reading that came through the user's daemon and may be of whatever form."""
+    return isinstance(reading, list) and bool(reading) and reading[0] in ("data", "silent")
+
+
+def services_at(places: list[tuple[int, str]], holders: list[Holder], exact: bool = False) -> tuple[Service, ...]:
+    """The services of the host's loopback at these places; pure.
+
+    :param places: port, and address that it was reached at.
+    :param exact: whether that is the address on the host itself, where not every listener of that port gets what is sent there.
+    """
+    by_port: dict[int, Holder] = {}
+    for holder in holders:
+        by_port.setdefault(holder.port, holder)
+    found = [(holder_of(holders, address, port) if exact else by_port.get(port), address) for port, address in places]
+    return tuple(Service(h.address, h.port, h.name, h.pid, h.uid, address) for h, address in found if h is not None)
 
 
 def expected_cell(expectation: Expectation, vantage: str) -> Cell:

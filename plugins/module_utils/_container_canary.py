@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import Canaries, FreePorts
 from ansible_collections.portside.rootless_docker.plugins.module_utils._canary_server import ANY
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import EngineError
-from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import read_connected_ports
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import read_connected_ports, whole_number
 from ansible_collections.portside.rootless_docker.plugins.module_utils._published import (
     CANARY_ROWS,
     PROTOCOLS,
@@ -57,12 +57,13 @@ class ContainerCanary:
         """
         rows4 = [row for row in CANARY_ROWS if ":" not in (row[0] or "")]
         rows6 = [row for row in CANARY_ROWS if ":" in (row[0] or "")] if self._ipv6 else []
-        try:
-            self._canaries.make_image()
-        except EngineError as error:
-            self.errors.append(("image", error.text))
-            return [entry for row in rows4 + rows6 for entry in _entries(row, 0, self._free.take(1)[0])]
+        # What was asked of the Engine is waited for, also when a signal ends the run: what it makes later is not found by the removal.
         with ThreadPoolExecutor(max_workers=3) as pool:
+            try:
+                pool.submit(self._canaries.make_image).result()
+            except EngineError as error:
+                self.errors.append(("image", error.text))
+                return [entry for row in rows4 + rows6 for entry in _entries(row, 0, self._free.take(1)[0])]
             bridge = pool.submit(self._bridge, BRIDGE_ROLE, rows4, bridge_task)
             bridge6 = pool.submit(self._bridge, BRIDGE6_ROLE, rows6, dict)
             if self._host_network:
@@ -96,7 +97,9 @@ class ContainerCanary:
                 self.errors.append((role, error.text))
                 return [replace(entry, port=0) if entry.host_ip is not None else entry for entry in entries]
             self.running[role] = identity
-            got = {place: ports for place, ports in self._published(role, identity).items() if int(place.partition("/")[0]) in chosen}
+            got = {
+                place: ports for place, ports in self._published(role, identity).items() if whole_number(place.partition("/")[0]) in chosen
+            }
             taken = {port for ports in got.values() for port in ports.values()}
             if not last and read_connected_ports().intersection(taken):
                 # The Engine chose a port that a connection of the host uses at its end, perhaps one that has just ended: the Engine

@@ -99,6 +99,11 @@ def _dead(cells: list[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.expected == ANSWERS and cell.group in DAEMON_GROUPS]
 
 
+def _path_is_sound(e: Evidence, cell: Cell) -> bool:
+    """Whether a canary that is published in the same way answered at the same address."""
+    return (ANSWERS, cell.kind, cell.address, cell.protocol) in e.sound
+
+
 def _engine_unusable(e: Evidence, cells: list[Cell]) -> Explained | None:
     if e.engine_error not in ("absent", "refused"):
         return None
@@ -134,7 +139,7 @@ def _engine_silent(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _pasta_dead(e: Evidence, cells: list[Cell]) -> Explained | None:
-    if e.network_driver != "pasta" or e.pasta_argv or not e.child_pid:
+    if e.network_driver != "pasta" or e.pasta_argv or not e.child_pid or e.processes_hidden:
         return None
     return Explained(
         cells,
@@ -232,6 +237,8 @@ def _held(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 def _loopback_dead(e: Evidence, cells: list[Cell]) -> Explained | None:
     mine = [c for c in _dead(cells) if c.host_ip and kind_of(c.host_ip) == "loopback4" and c.outcome in ("reset", "closed", "silent")]
+    # Where a canary that is published in the same way answered, it is not the path that is dead.
+    mine = [c for c in mine if not _path_is_sound(e, c)]
     if not mine or not e.pasta_argv or FLAG in e.pasta_argv:
         return None
     text = f"{_lead(mine)}. {e.pasta} runs without {FLAG}"
@@ -266,7 +273,8 @@ def _ephemeral(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _privileged(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [c for c in _dead(cells) if c.port < e.first_unprivileged and e.holder(c.address, c.port, c.protocol) is None]
+    # A canary that could not be put up has port 0.
+    mine = [c for c in _dead(cells) if 0 < c.port < e.first_unprivileged and e.holder(c.address, c.port, c.protocol) is None]
     if not mine:
         return None
     return Explained(
@@ -277,6 +285,13 @@ def _privileged(e: Evidence, cells: list[Cell]) -> Explained | None:
     )
 
 
+def _reachable(e: Evidence) -> str:
+    """A sentence that names services of the host's loopback."""
+    named = list(dict.fromkeys(str(service) for service in e.services))
+    more = f", and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
+    return f" Reachable there now: {', '.join(named[:MAX_NAMED])}{more}." if named else ""
+
+
 def _detached(e: Evidence, cells: list[Cell]) -> Explained | None:
     mine = [c for c in cells if c.vantage == HOST_NETWORK and c.outcome == ANSWERED]
     if not e.detached_netns or not mine:
@@ -284,7 +299,7 @@ def _detached(e: Evidence, cells: list[Cell]) -> Explained | None:
     return Explained(
         mine,
         "A service on the host's loopback was read from a container with --net=host: RootlessKit runs with --detach-netns, and such a "
-        "container is in the host's own network then, not in RootlessKit's namespace.",
+        f"container is in the host's own network then, not in RootlessKit's namespace.{_reachable(e)}",
         f"Set DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS=false (role rootless_daemon does), then {e.restart()}; or allow it with "
         "host_loopback: any.",
     )
@@ -296,9 +311,7 @@ def _leak(e: Evidence, cells: list[Cell]) -> Explained | None:
         return None
     named = "; ".join(f"{c.vantage} at {c.where}" for c in mine)
     text = f"A service on the host's loopback was read from {named}."
-    if e.services:
-        text += f" Reachable there now: {', '.join(dict.fromkeys(str(service) for service in e.services[:MAX_NAMED]))}"
-        text += f", and {len(e.services) - MAX_NAMED} more." if len(e.services) > MAX_NAMED else "."
+    text += _reachable(e)
     since = _version(LEAK_CLOSED_SINCE)
     whys: list[str] = []
     remedies: list[str] = []
@@ -321,9 +334,7 @@ def _leak(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _not_listening(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [
-        c for c in _dead(cells) if c.container and c.outcome in ("reset", "closed") and (ANSWERS, c.kind, c.address, c.protocol) in e.sound
-    ]
+    mine = [c for c in _dead(cells) if c.container and c.outcome in ("reset", "closed") and _path_is_sound(e, c)]
     if not mine:
         return None
     ports = ", ".join(dict.fromkeys(f"{c.container} on its port {c.container_port}" for c in mine))
@@ -669,8 +680,20 @@ def _stale(e: Evidence, _cells: list[Cell]) -> Explained | None:
         return None
     return Explained(
         [],
-        f"The daemon runs programs whose files were replaced or removed since: {', '.join(e.stale)}.",
+        f"What the daemon of {e.user} runs is not what is installed: {'; '.join(e.stale)}.",
         f"{e.restart()}; that stops every container of {e.user}.",
+    )
+
+
+def _unseen(e: Evidence, _cells: list[Cell]) -> Explained | None:
+    if not e.unseen:
+        return None
+    named = ", ".join(e.unseen[:MAX_NAMED]) + (f" and {len(e.unseen) - MAX_NAMED} more" if len(e.unseen) > MAX_NAMED else "")
+    return Explained(
+        [],
+        f"{e.user} listens on {named} of the host, and no container published that. Whether it is the daemon cannot be told: the process "
+        "hides what it has open from its own user, as pasta does.",
+        "Run the check as root, which sees that; or find the process as root with ss -ltnp.",
     )
 
 
@@ -688,6 +711,7 @@ ADVICE: tuple[tuple[str, Callable[[Evidence, list[Cell]], Explained | None]], ..
     ("visible_from_outside", _visible),
     ("network_collision", _collision),
     ("stale_programs", _stale),
+    ("listeners_not_told", _unseen),
     ("canaries_left", _left),
 )
 """What does not break the contract and is worth knowing, by name; the rules get all cells."""

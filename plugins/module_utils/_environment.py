@@ -121,3 +121,11 @@ def parse_environ(raw: bytes) -> dict[str, str]:
 def decisive(variables: dict[str, str]) -> dict[str, str]:
     """Those whose values are shown."""
     return {name: value for name, value in variables.items() if DECISIVE.fullmatch(name)}
+
+
+def is_given(name: str, declared: str, runs: str | None) -> bool:
+    """Whether a process has a variable as it was declared.
+
+    The launch scripts of Engine 29.5 and later put an option before the flags that they were given, unless they are told not to detach.
+    """
+    return runs == declared or (name == "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS" and runs == f"--detach-netns {declared}")

@@ -36,7 +36,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Service:
-    """A service of the host's loopback that can be reached from RootlessKit's namespace.
+    """A service of the host's loopback that can be reached from inside: RootlessKit's namespace, or a container with --net=host.
 
     :ivar through: address that it was reached at, from there.
     """
@@ -64,6 +64,8 @@ class Evidence:
     :ivar pasta_argv: of the pasta that runs; empty when none does.
     :ivar pasta_has_flag: whether the binary of that pasta knows --host-lo-to-ns-lo.
     :ivar pasta_skips_ephemeral: whether that binary's C(-t auto) leaves out the host's ephemeral range (passt 2026_05_07 and later).
+    :ivar processes_hidden: whether a pasta that runs would not be seen.
+    :ivar unseen: listeners of the user's on the host of which nothing tells whether they are the daemon's, in words.
     :ivar ephemeral: first and last port of net.ipv4.ip_local_port_range.
     :ivar first_unprivileged: net.ipv4.ip_unprivileged_port_start.
     :ivar holders: listeners on the host's ports that cells are about.
@@ -73,7 +75,7 @@ class Evidence:
     :ivar ipv6: whether RootlessKit was given IPv6.
     :ivar network: of RootlessKit's namespace, such as V(10.0.2.0/24).
     :ivar collisions: the host's own networks that overlap with that one.
-    :ivar stale: programs of the daemon that run although their file was replaced or removed.
+    :ivar stale: programs of the daemon that run although something else is installed, a sentence each.
     :ivar connected: ports of dead cells that a connection of the host uses at its end.
     :ivar namespace_answered: whether a canary in RootlessKit's namespace answered; None when there was none.
     :ivar publish_errors: what RootlessKit said when it did not publish a canary's port: (port, text).
@@ -103,6 +105,8 @@ class Evidence:
     pasta_argv: tuple[str, ...] = ()
     pasta_has_flag: bool | None = None
     pasta_skips_ephemeral: bool | None = None
+    processes_hidden: bool = False
+    unseen: tuple[str, ...] = ()
     ephemeral: tuple[int, int] = (32768, 60999)
     first_unprivileged: int = 1024
     holders: tuple[Holder, ...] = ()
@@ -131,7 +135,7 @@ class Evidence:
         result["failed_starts"] = [{"container": container, "text": text} for container, text in self.failed_starts]
         result["connected"] = sorted(self.connected)
         del result["sound"]  # the cells say it
-        for name in ("holders", "collisions", "stale", "services"):
+        for name in ("holders", "collisions", "stale", "services", "unseen"):
             result[name] = list(result[name])
         return result
 

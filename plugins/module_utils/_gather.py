@@ -15,19 +15,25 @@ from typing import Any
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import FLAG
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError, clean
+from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environ
 from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Holder
+from ansible_collections.portside.rootless_docker.plugins.module_utils._network_state import DEFAULT_CIDR, is_set, own_options
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import (
+    PROC,
     DaemonProcesses,
     Listener,
     Process,
     daemon_processes,
     list_processes,
     option_value,
+    processes_are_hidden,
+    read_bytes,
     read_process,
     read_text,
     socket_owners,
     whole_number,
 )
+from ansible_collections.portside.rootless_docker.plugins.module_utils._programs import NAMES, program, stale, was_replaced, would_start
 from ansible_collections.portside.rootless_docker.plugins.module_utils._rootlesskit import get_info, has_detached_netns, read_child_pid
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import SEARCH_PATH, run
 from ansible_collections.portside.rootless_docker.plugins.module_utils._system_state import accepts_option
@@ -62,16 +68,12 @@ def daemon_facts(account: pwd.struct_passwd, deadline: Deadline) -> tuple[Daemon
     """
     uid = account.pw_uid
     processes = daemon_processes(uid, read_child_pid(uid), list_processes({uid}))
-    facts: dict[str, Any] = {"detached_netns": has_detached_netns(uid)}
+    facts: dict[str, Any] = {"detached_netns": has_detached_netns(uid), "processes_hidden": processes_are_hidden()}
     if processes.child is not None:
         facts["child_pid"] = processes.child.pid
     if processes.parent is not None:
-        argv = processes.parent.argv
         facts["rootlesskit_pid"] = processes.parent.pid
-        facts["network_driver"] = option_value(argv, "--net")
-        facts["port_driver"] = option_value(argv, "--port-driver")
-        facts["host_loopback_disabled"] = "--disable-host-loopback" in argv or option_value(argv, "--disable-host-loopback") == "true"
-        facts["ipv6"] = "--ipv6" in argv or option_value(argv, "--ipv6") == "true"
+        facts.update(facts_of_options(own_options(processes.parent.argv)))
     try:
         info = get_info(uid, deadline.within(API_SECONDS))
     except HttpError:
@@ -83,26 +85,36 @@ def daemon_facts(account: pwd.struct_passwd, deadline: Deadline) -> tuple[Daemon
     pasta = processes.live_pasta
     if pasta is not None:
         facts.update(pasta_pid=pasta.pid, pasta_path=pasta.exe, pasta_argv=tuple(clean(argument, 300) for argument in pasta.argv[:200]))
-    facts.update(_network(processes))
-    running = [process for process in (processes.parent, processes.child, processes.dockerd, pasta) if process is not None]
-    facts["stale"] = tuple(dict.fromkeys(f"{clean(process.exe, 200)} (pid {process.pid})" for process in running if process.exe_deleted))
+    facts["stale"] = stale_programs(processes)
     return processes, facts
 
 
-DEFAULT_NETWORK = "10.0.2.0/24"
-"""RootlessKit's, where --cidr names no other."""
-
-
-def _network(processes: DaemonProcesses) -> dict[str, Any]:
-    """The network of RootlessKit's namespace, and the gateway in it, which has the second address."""
-    if processes.parent is None:
-        return {}
-    given = option_value(processes.parent.argv, "--cidr") or DEFAULT_NETWORK
+def facts_of_options(options: tuple[str, ...]) -> dict[str, Any]:
+    """What RootlessKit's own options say, as fields of C(Evidence), and the gateway of its network, which has the second address; pure."""
+    facts: dict[str, Any] = {
+        "network_driver": option_value(options, "--net"),
+        "port_driver": option_value(options, "--port-driver"),
+        "host_loopback_disabled": is_set(options, "--disable-host-loopback"),
+        "ipv6": is_set(options, "--ipv6"),
+    }
     try:
-        network = ipaddress.IPv4Network(given, strict=False)
+        network = ipaddress.IPv4Network(option_value(options, "--cidr") or DEFAULT_CIDR, strict=False)
     except ValueError:
-        return {}
-    return {"network": str(network), "gateway": str(network.network_address + 2)}
+        return facts
+    return {**facts, "network": str(network), "gateway": str(network.network_address + 2)}
+
+
+def stale_programs(processes: DaemonProcesses) -> tuple[str, ...]:
+    """What runs of a daemon although something else is installed: replaced, removed, or switched by a symbolic link; a sentence each."""
+    parent = processes.parent
+    environ = parse_environ(read_bytes(f"{PROC}/{parent.pid}/environ") or b"") if parent is not None else {}
+    running: dict[str, Any] = dict.fromkeys((*NAMES, "network_driver"))
+    for name, process in (("rootlesskit", parent), ("dockerd", processes.dockerd), ("pasta", processes.live_pasta)):
+        # What a wrapper runs only the wrapper knows; nor is it known what a start finds by a PATH that cannot be read.
+        wrapped = name == "pasta" and parent is not None and option_value(own_options(parent.argv), "--pasta-binary") is not None
+        installed = would_start(name, environ) if environ and not wrapped else None
+        running[name] = program(process, process is not None and was_replaced(process), installed)
+    return tuple(stale(running))
 
 
 MAX_INSPECTED = 50

@@ -14,7 +14,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._publishe
 
 LOOPBACKS = {4: "127.0.0.1", 6: "::1"}
 ATTEMPTS = 5
-"""Ports that are tried for an address before it counts as one that this host does not have."""
+"""Ports that are tried for an address before it counts as one on which nothing can listen."""
 
 
 class HostCanary:
@@ -38,10 +38,12 @@ class HostCanary:
             port = self._listen(address)
             if port:
                 self.loopback_ports[family] = self.control_ports[address] = port
+        # They share a port where they can: a host may have hundreds.
+        shared = None
         for address in addresses:
-            port = self._listen(address) if ":" in address else None
+            port = self._listen(address, shared) if ":" in address else None
             if port:
-                self.control_ports[address] = port
+                self.control_ports[address] = shared = port
         self._server = _canary_server.Server(self._sockets, nonce, seconds)
         self._server.start()
 
@@ -57,10 +59,18 @@ class HostCanary:
             for protocol in ("tcp", "udp")
         ]
 
-    def _listen(self, address: str) -> int | None:
-        """Listen on a free port over TCP and UDP; None where this host has no such address."""
-        for _attempt in range(ATTEMPTS):
-            port = self._free.take(1)[0]
+    def _listen(self, address: str, first: int | None = None) -> int | None:
+        """Listen on a free port over TCP and UDP; None where this host has no such address.
+
+        :param first: a port that is tried before new ones.
+        :raises NoFreePort: there is none left.
+        """
+        try:
+            _canary_server.listen(address, 0, "udp").close()
+        except OSError:
+            return None
+        for attempt in range(ATTEMPTS):
+            port = first if first and not attempt else self._free.take(1)[0]
             pair = []
             try:
                 for protocol in ("tcp", "udp"):

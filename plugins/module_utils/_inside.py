@@ -26,6 +26,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._engine i
 from ansible_collections.portside.rootless_docker.plugins.module_utils._probe import MAX_DATA, Reading
 
 NAMESPACE, BRIDGE, HOST_NETWORK = "RootlessKit's namespace", "bridge container", "host-network container"
+MAX_SECONDS = 3600.0
+"""More is no time that a probe took; it counts as none."""
 CONTROL_WAIT = 1.0
 PROBE_WAIT = 0.5
 """Seconds for an answer. A packet to the gateway is often dropped, and waiting is what a sound host costs most."""
@@ -168,8 +170,9 @@ def reading_of(row: Any) -> Reading | None:
         return None
     if row[0] != "data" and row[0] not in OUTCOMES:
         return None
+    # No number of JSON's is too large to be compared, but one may be too large for a float; and what is not a number compares as false.
+    seconds = float(row[2]) if isinstance(row[2], (int, float)) and 0 <= row[2] < MAX_SECONDS else 0.0
     try:
-        seconds = float(row[2]) if isinstance(row[2], (int, float)) else 0.0
         return Reading(row[0], bytes.fromhex(row[1])[:MAX_DATA], seconds, clean(row[3], 20) if isinstance(row[3], str) else "")
     except ValueError:
         return None

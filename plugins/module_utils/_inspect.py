@@ -110,6 +110,7 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         "apparmor": read.get("apparmor", {"enabled": None, "restrict_unprivileged_userns": None, "profiles": []}),
         "cgroup": _cgroups.host_cgroups(),
         "networks": [{"network": str(route.network), "interface": route.interface} for route in routes[:MAX_NETWORKS]],
+        "nameservers": _networks.nameservers(_procfs.read_text("/etc/resolv.conf", 65536) or ""),
         "ipv6_default_route": any(route.is_default and route.network.version == 6 for route in routes),
         "configured": configured_users(),
         "kept": kept(),
@@ -303,6 +304,7 @@ def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.Su
         "changed_since_start": [],
         "running": {
             **dict.fromkeys(("rootlesskit", "dockerd", "pasta", "slirp4netns", "rootlesskit_version", "network_driver", "port_driver")),
+            "processes_hidden": False,
             "variables": {},
             "changed_variables": [],
             "api": None,
@@ -328,6 +330,7 @@ def unit_result(unit: _unit.Unit, variables: dict[str, str]) -> dict[str, Any]:
         "condition": unit.condition,
         "error": unit.error,
         "main_pid": unit.main_pid,
+        "started": unit.started or None,
         "fragment": unit.fragment,
         "drop_ins": list(unit.drop_ins),
         "shadows": list(unit.shadows),
@@ -349,8 +352,8 @@ def declared_variables(unit: _unit.Unit, user: str, text: str | None) -> dict[st
 
 
 def changed_since_start(unit: _unit.Unit, user: str) -> list[str]:
-    """Those of root's files that decide how the daemon starts, which were written after it last did."""
-    paths = [os.path.join(CONFIGURATION, user, "environment"), UNIT_FILE, WRAPPER_FILE]
+    """Those of root's files that decide how the daemon runs, which were written after it was last started."""
+    paths = [*(os.path.join(CONFIGURATION, user, name) for name in ("environment", "daemon.json")), UNIT_FILE, WRAPPER_FILE]
     paths += [path for path in unit.drop_ins if os.path.dirname(path) in DROP_IN_FOLDERS]
     return [path for path in paths if modified(path) > unit.started]
 
@@ -408,6 +411,7 @@ def inspect_user(
     running: dict[str, Any] = {
         "variables": compared_variables(state["environment"], environ) if found.parent else {},
         "changed_variables": changed_variables(variables, environ, unit) if environ else [],
+        "processes_hidden": _procfs.processes_are_hidden(),
         "rootlesskit": described("rootlesskit", found.parent, paths),
         "rootlesskit_version": info.version if info else None,
         "network_driver": info.network_driver if info else None,
@@ -477,7 +481,11 @@ def changed_variables(declared: dict[str, str], runs: dict[str, str], unit: _uni
     """
     if unit.active != "active" or any(not path.startswith(CONFIGURATION + "/") for path in unit.environment_files):
         return []
-    return sorted(name for name, value in _environment.decisive(declared).items() if runs.get(name) != value and name != _problems.DIGEST)
+    return sorted(
+        name
+        for name, value in _environment.decisive(declared).items()
+        if not _environment.is_given(name, value, runs.get(name)) and name != _problems.DIGEST
+    )
 
 
 def described(name: str, process: Process | None, variables: dict[str, str], elsewhere: bool = False) -> dict[str, Any] | None:
@@ -512,6 +520,7 @@ def conclude(state: dict[str, Any], host: dict[str, Any]) -> None:
                 runs["options"] = host["pasta_options"] if name == "pasta" else None
     state["state"] = _problems.state_of(state, host)
     state["problems"] = _problems.user_problems(state, host)
+    state["advice"] = _problems.user_advice(state, host)
 
 
 def inspect_users(users: list[str], deadline: Deadline, data_roots: dict[str, str] | None = None) -> dict[str, dict[str, Any]]:

@@ -8,6 +8,7 @@ The kernel's main routing table is read; routes of other tables (policy routing)
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 import sys
@@ -94,6 +95,17 @@ def parse_network(text: Any) -> Network | None:
         return ipaddress.ip_network(text, strict=False) if isinstance(text, str) and "/" in text and "%" not in text else None
     except ValueError:
         return None
+
+
+def nameservers(text: str) -> list[str]:
+    """The addresses of the resolvers in a text such as /etc/resolv.conf; at most three, as the C library takes. Pure."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] == "nameserver":
+            with contextlib.suppress(ValueError):
+                found.append(str(ipaddress.ip_address(words[1].partition("%")[0])))
+    return found[:3]
 
 
 def collisions(owned: Mapping[str, Iterable[str]], routes: Iterable[Route]) -> list[dict[str, Any]]:

@@ -8,13 +8,15 @@ To add a problem: one function, one line in the table, one case in the test's ta
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._cgroups import ESSENTIAL
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import parse_version
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import option_value
-from ansible_collections.portside.rootless_docker.plugins.module_utils._programs import DEAD
+from ansible_collections.portside.rootless_docker.plugins.module_utils._programs import DEAD, dead_network
 
 ABSENT, CONFIGURED, DOWN, RUNNING, UNUSABLE = "absent", "configured", "down", "running", "unusable"
 SUBORDINATE_IDS = 65536
@@ -65,8 +67,7 @@ def state_of(user: State, host: State) -> str:
         return CONFIGURED if user["folder"] else ABSENT
     running = user["running"]
     if running["rootlesskit"] or running["dockerd"]:
-        dead_network = running["network_driver"] in ("pasta", "slirp4netns") and not running[running["network_driver"]]
-        sound = user["engine"]["error"] is None and running["api"] is not None and not dead_network
+        sound = user["engine"]["error"] is None and running["api"] is not None and not dead_network(running)
         return RUNNING if sound else UNUSABLE
     if unit_in_force(user, host):
         # A unit that is active without any process of a daemon is nothing that a client can use.
@@ -279,8 +280,8 @@ def _engine_silent(u: State, _h: State) -> Iterator[Problem]:
 
 
 def _network_dead(u: State, _h: State) -> Iterator[Problem]:
-    driver = u["running"]["network_driver"]
-    if driver in ("pasta", "slirp4netns") and not u["running"][driver]:
+    driver = dead_network(u["running"])
+    if driver:
         yield Problem(
             f"{driver} is dead", "nothing restarts it: containers have no network, and every published port is refused", restart(u)
         )
@@ -357,6 +358,16 @@ def _host_loopback(u: State, _h: State) -> Iterator[Problem]:
         why,
         f"role rootlesskit (3.1.0 or later), then {restart(u)}; published_port_check proves it",
     )
+
+
+def _detached(u: State, _h: State) -> Iterator[Problem]:
+    if u["network"]["host_loopback"]["asked"] == "closed" and u["network"]["detached_netns"]["in_effect"]:
+        yield Problem(
+            "services on the host's own loopback can be reached from containers with --net=host, although that was asked to be closed",
+            "the network namespace is detached (--detach-netns), so such a container is in the host's own network",
+            f"DOCKERD_ROOTLESS_ROOTLESSKIT_DETACH_NETNS=false (detach_netns of role rootless_daemon), then {restart(u)}; "
+            "or leave it, if that is meant",
+        )
 
 
 def _ephemeral(u: State, h: State) -> Iterator[Problem]:
@@ -508,6 +519,7 @@ RULES: tuple[tuple[str, Callable[[State, State], Iterator[Problem]]], ...] = (
     ("drivers_differ", _drivers_differ),
     ("loopback_flag_missing", _flag_missing),
     ("host_loopback", _host_loopback),
+    ("detached_host_network", _detached),
     ("ephemeral_range", _ephemeral),
     ("combination", _combination),
     ("collision", _collision),
@@ -522,6 +534,71 @@ RULES: tuple[tuple[str, Callable[[State, State], Iterator[Problem]]], ...] = (
 )
 """Cause and rule, the most basic first. A rule for what is not known gives nothing."""
 
+# -- a user: what versions are known for -------------------------------------
+
+
+def passt_date(version: str | None) -> int | None:
+    """The date that a version of passt is, as a number such as 20260611, however the distribution writes it; None where it has none."""
+    match = re.search("(20[0-9]{2})_?([01][0-9])_?([0-3][0-9])", version or "")
+    return int("".join(match.groups())) if match else None
+
+
+def _passt(u: State, h: State) -> tuple[str | None, int]:
+    """Version and date of the pasta that runs, or else of the one that would; a date in the far future where that is not known."""
+    pasta, driver = u["running"]["pasta"], u["network"]["driver"]
+    version = pasta["version"] if pasta else h["pasta_version"] if not driver["in_effect"] and driver["asked"] == "pasta" else None
+    return version, passt_date(version) or 99999999
+
+
+def _resolver(u: State, h: State) -> Iterator[Problem]:
+    version, date = _passt(u, h)
+    pasta, servers = u["running"]["pasta"], [ipaddress.ip_address(each) for each in h["nameservers"]]
+    if date < 20250415 and pasta and "--no-map-gw" in pasta["argv"] and servers and all(each.is_loopback for each in servers):
+        yield Problem(
+            f"names may not resolve in containers: the host's resolver is {named(h['nameservers'])}, and passt is {version}",
+            "before 2025_04_15 pasta with --no-map-gw cannot ask a resolver on the host's loopback",
+            f"a newer passt (role pasta), then {restart(u)}; or a resolver at another address in /etc/resolv.conf",
+        )
+
+
+def _boot(u: State, h: State) -> Iterator[Problem]:
+    version, date = _passt(u, h)
+    if date < 20241127:
+        yield Problem(
+            f"the daemon may fail at boot, with passt {version}",
+            "before 2024_11_27 pasta ends where the host's network is not up yet, and systemd gives up after some starts (start-limit-hit)",
+            "a newer passt (role pasta)",
+        )
+
+
+def _loopback_tcp(u: State, h: State) -> Iterator[Problem]:
+    version, date = _passt(u, h)
+    if date < 20260611:
+        yield Problem(
+            f"a TCP connection over the host's loopback may hang, with passt {version}",
+            "that was mended in 2026_06_11 (passt bugs 202 and 207)",
+            f"a newer passt (role pasta), then {restart(u)}",
+        )
+
+
+def _ipv6_routes(u: State, _h: State) -> Iterator[Problem]:
+    version = u["running"]["rootlesskit_version"]
+    if u["network"]["ipv6"]["in_effect"] and u["running"]["network_driver"] == "pasta" and older(version, (3, 2, 0)):
+        yield Problem(
+            f"containers may have wrong IPv6 routes, with rootlesskit {version}",
+            "3.2.0 is the first to set them right for pasta; published ports answer all the same",
+            f"role rootlesskit (3.2.0 or later), then {restart(u)}",
+        )
+
+
+ADVICE: tuple[tuple[str, Callable[[State, State], Iterator[Problem]]], ...] = (
+    ("loopback_resolver", _resolver),
+    ("fails_at_boot", _boot),
+    ("loopback_tcp_hangs", _loopback_tcp),
+    ("ipv6_routes", _ipv6_routes),
+)
+"""What the versions that run are known for, and was not seen."""
+
 WITHOUT_ACCOUNT = frozenset({"account_missing"})
 
 
@@ -532,6 +609,13 @@ def _results(cause: str, problems: Iterable[Problem]) -> list[dict[str, str]]:
 def user_problems(user: State, host: State) -> list[dict[str, str]]:
     """What is wrong with one user's daemon; C(state) has to be there."""
     return [problem for cause, rule in RULES if user["exists"] or cause in WITHOUT_ACCOUNT for problem in _results(cause, rule(user, host))]
+
+
+def user_advice(user: State, host: State) -> list[dict[str, str]]:
+    """What may go wrong with one user's daemon."""
+    if not user["exists"] or user["state"] == ABSENT:
+        return []
+    return [advice for cause, rule in ADVICE for advice in _results(cause, rule(user, host))]
 
 
 def host_problems(host: State) -> list[dict[str, str]]:

@@ -194,6 +194,35 @@ def list_processes(uids: set[int] | frozenset[int] | None = None, proc: str = PR
     return found
 
 
+HIDES_ANYWAY = ("4", "ptraceable")
+"""Values of hidepid with which no group is an exception."""
+
+
+def hides_processes(mountinfo: str, groups: set[int]) -> bool:
+    """Whether /proc hides a user's own processes from them if these may not be looked into, as pasta may not; pure.
+
+    :param mountinfo: text of /proc/self/mountinfo.
+    :param groups: of the user. The one that the mount names, or else root's, sees everything.
+    """
+    hidden = False
+    for line in mountinfo.splitlines():
+        fields, source = line.partition(" - ")[0].split(" "), line.partition(" - ")[2].split(" ")
+        if len(fields) < 5 or len(source) < 3 or fields[4] != PROC:
+            continue
+        # A later mount lies over an earlier one.
+        options = dict(option.partition("=")[::2] for option in source[2].split(",")) if source[0] == "proc" else {}
+        hidepid, group = options.get("hidepid", "off"), whole_number(options.get("gid", "0"))
+        hidden = hidepid not in ("0", "off") and (hidepid in HIDES_ANYWAY or group not in groups)
+    return hidden
+
+
+def processes_are_hidden() -> bool:
+    """Whether that is so for this process, which sees everything as root."""
+    if os.geteuid() == 0:
+        return False
+    return hides_processes(read_text(f"{PROC}/self/mountinfo", 8 * 1024 * 1024) or "", {os.getegid(), *os.getgroups()})
+
+
 def is_pasta_of(process: Process, child: int, parent: int) -> bool:
     """Whether a process is the pasta of this RootlessKit: its last argument is the child's pid, or it joins the child's namespaces.
 

@@ -149,6 +149,13 @@ def program(
     }
 
 
+def dead_network(running: Mapping[str, Any]) -> str | None:
+    """The network driver of which no process is there, though it needs one; None where that is not known; pure."""
+    driver = running["network_driver"]
+    missing = driver in ("pasta", "slirp4netns") and not running[driver]
+    return driver if missing and not running.get("processes_hidden") else None
+
+
 def stale(running: Mapping[str, Any]) -> list[str]:
     """What runs although something else is installed, one sentence each; pure."""
     found = []
@@ -160,7 +167,7 @@ def stale(running: Mapping[str, Any]) -> list[str]:
             found.append(f"{name} (pid {runs['pid']}) runs a file that was replaced since: {runs['exe']}")
         elif runs["installed"] and not same_program(runs["exe"], runs["installed"]):
             found.append(f"{name} (pid {runs['pid']}) runs {runs['exe']}, installed is {runs['installed']}")
-    driver = running["network_driver"]
-    if driver in ("pasta", "slirp4netns") and not running[driver]:
+    driver = dead_network(running)
+    if driver:
         found.append(f"{driver} is dead: {DEAD}")
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import pwd
 import time
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import MUST_NOT, UDP, Cell
@@ -40,6 +41,7 @@ class Strangers:
 
     :ivar agent_pid: of the canary in RootlessKit's namespace; None where there is none.
     :ivar implicit: whether pasta publishes what listens in the namespace.
+    :ivar mirrors: whether it does the same the other way round, or may do so.
     :ivar known: port and protocol of what a container or this check published.
     """
 
@@ -48,6 +50,7 @@ class Strangers:
     processes: DaemonProcesses
     agent_pid: int | None
     implicit: bool
+    mirrors: bool
     known: frozenset[tuple[int, str]]
 
     def wait(self, listeners: list[Listener], deadline: Deadline) -> tuple[list[Cell], list[Cell]]:
@@ -59,10 +62,7 @@ class Strangers:
         since: dict[tuple[int, str], float] = {}
         patience = deadline.within(2 * MIRROR_SECONDS)
         while strangers := self._now(listeners):
-            # What a container publishes by now was perhaps not published when the run began.
-            published: set[tuple[int, str]] = set()
-            with contextlib.suppress(HttpError, EngineError):
-                published = {(entry.port, entry.protocol) for entry in container_ports(self.engine.containers())[0]}
+            published = self._published_now()
             strangers = tuple(each for each in strangers if (each.port, each.protocol) not in published)
             elapsed = deadline.elapsed()
             since = {(each.port, each.protocol): since.get((each.port, each.protocol), elapsed) for each in strangers}
@@ -79,21 +79,50 @@ class Strangers:
         """Listeners on the host that are the daemon's and on none of the known ports.
 
         Over UDP a network driver has a socket for each conversation of a container, which looks like a listener. One that publishes has
-        its counterpart in RootlessKit's namespace, and is there under implicit only.
+        its counterpart in RootlessKit's namespace, and is there under implicit only. That tells pasta's also where its sockets cannot be
+        seen: it hides what it has open from its own user.
         """
-        candidates = [
-            listener
-            for listener in listeners
-            if listener.uid == self.account.pw_uid and (listener.port, listener.protocol) not in self.known
-        ]
-        udp = {listener.port for listener in candidates if listener.protocol == UDP}
-        if udp:
-            inside = read_listeners(self.agent_pid) if self.agent_pid is not None and self.implicit else []
-            udp &= {listener.port for listener in inside if listener.protocol == UDP}
-        ports = udp | {listener.port for listener in candidates if listener.protocol != UDP}
-        ours = [holder for holder in port_holders(candidates, ports, self.processes, self.account.pw_uid) if holder.ours]
+        candidates = self._candidates(listeners)
+        inside = self._inside() if candidates else set()
+        wanted = [each for each in candidates if each.protocol != UDP or (each.port, UDP) in inside]
+        holders = port_holders(wanted, {each.port for each in wanted}, self.processes, self.account.pw_uid)
+        ours = of_the_daemon(holders, inside if self._tells else set())
         accounted = self._accounted_ports({holder.port for holder in ours})
         return tuple(holder for holder in ours if holder.port not in accounted)
+
+    def _candidates(self, listeners: list[Listener]) -> list[Listener]:
+        """Those of the user's on none of the known ports."""
+        return [each for each in listeners if each.uid == self.account.pw_uid and (each.port, each.protocol) not in self.known]
+
+    def _inside(self) -> set[tuple[int, str]]:
+        """Port and protocol of what pasta publishes because it listens in RootlessKit's namespace."""
+        if self.agent_pid is None or not self.implicit:
+            return set()
+        return {(listener.port, listener.protocol) for listener in read_listeners(self.agent_pid)}
+
+    @property
+    def _tells(self) -> bool:
+        """Whether what listens in the namespace tells which of the host's listeners are pasta's.
+
+        Where pasta mirrors, what any process of the host listens on is there, too.
+        """
+        return self.agent_pid is not None and self.implicit and not self.mirrors
+
+    def unseen(self) -> tuple[str, ...]:
+        """TCP listeners on the host of which nothing tells whether they are the daemon's: of this user, who may not see who has them."""
+        if self._tells:
+            return ()
+        candidates = [each for each in self._candidates(read_listeners()) if each.protocol != UDP]
+        holders = port_holders(candidates, {each.port for each in candidates}, self.processes, self.account.pw_uid)
+        unseen = [each for each in holders if each.ours is None]
+        published = self._published_now() if unseen else set()
+        return tuple(f"{each.address}:{each.port}" for each in unseen if (each.port, each.protocol) not in published)
+
+    def _published_now(self) -> set[tuple[int, str]]:
+        """What a container publishes by now was perhaps not published when the run began."""
+        with contextlib.suppress(HttpError, EngineError):
+            return {(entry.port, entry.protocol) for entry in container_ports(self.engine.containers())[0]}
+        return set()
 
     def _accounted_ports(self, ports: set[int]) -> set[int]:
         """Those on which a proxy of the Engine listens in RootlessKit's namespace, for a container that comes or goes, or a canary: another
@@ -110,12 +139,20 @@ class Strangers:
         }
 
 
+def of_the_daemon(holders: Iterable[Holder], inside: Collection[tuple[int, str]]) -> list[Holder]:
+    """Those that are the daemon's; pure.
+
+    :param inside: port and protocol of what tells that a listener is pasta's where its process cannot be seen.
+    """
+    return [each for each in holders if each.ours or (each.ours is None and (each.port, each.protocol) in inside)]
+
+
 def _cell(holder: Holder, note: str = "") -> Cell:
     """A listener that no container published, as a cell that was not tried yet."""
     address = {"0.0.0.0": LOOPBACKS[4], "::": LOOPBACKS[6]}.get(holder.address, holder.address)
     return Cell(
         group="listener",
-        thing=f"{holder.address}:{holder.port} {holder.name}",
+        thing=f"{holder.address}:{holder.port} {holder.name}".rstrip(),
         vantage=vantage_of(address),
         address=address,
         port=holder.port,

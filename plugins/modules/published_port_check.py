@@ -347,13 +347,14 @@ evidence:
 advice:
   description:
     - What does not break the contract and is worth knowing, in the form of RV(findings); RV(ok) does not depend on it. Causes are
-      V(visible_from_outside), V(network_collision), V(stale_programs), V(canaries_left).
+      V(visible_from_outside), V(network_collision), V(stale_programs), V(listeners_not_told), V(canaries_left).
   type: list
   elements: dict
   returned: when O(release) is not given
 host_services:
   description:
-    - Services on the host's loopback that could be reached from RootlessKit's namespace; looked for only where a canary there could be.
+    - Services on the host's loopback that could be reached over TCP from RootlessKit's namespace, or, where that is detached, from a
+      container with C(--net=host). They are looked for only where a canary there could be read. Services over UDP are not listed.
   type: list
   elements: dict
   returned: when O(release) is not given
@@ -379,7 +380,7 @@ host_services:
       type: int
       sample: 114
     through:
-      description: Address that it was reached at, from RootlessKit's namespace.
+      description: Address that it was reached at, from inside.
       type: str
       sample: 127.0.0.1
 held:
@@ -425,26 +426,15 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._argument
     find_account,
     own_addresses,
 )
-from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import RUN_ID, Canaries
+from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import RUN_ID, Canaries, NoFreePort
 from ansible_collections.portside.rootless_docker.plugins.module_utils._check import Check, Wanted
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import advise, diagnose
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError
 from ansible_collections.portside.rootless_docker.plugins.module_utils._expectations import EXPECTATION_SPEC, parse_expectations
 from ansible_collections.portside.rootless_docker.plugins.module_utils._result import assemble
+from ansible_collections.portside.rootless_docker.plugins.module_utils._signals import Interrupted, Interrupts
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
-
-
-class Interrupted(BaseException):
-    """A signal asked the module to end. No Exception, so that nothing takes it for an error of its own."""
-
-
-def interrupt(number: int, _frame: Any) -> None:
-    """Turn the first signal into an exception; further ones must not cut the removal of the canaries short."""
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(each, signal.SIG_IGN)
-    raise Interrupted(signal.Signals(number).name)
-
 
 MAX_HOLD = 600
 
@@ -507,15 +497,18 @@ def check_ports(module: AnsibleModule) -> None:
         hold=hold,
         expectations=expectations,
     )
-    check = Check(account, wanted, timeout)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-        signal.signal(number, interrupt)
+    interrupts = Interrupts()
+    check = Check(account, wanted, timeout, interrupts)
+    interrupts.install()
     # The last resort, should a read below /run/user or /proc hang: everything else keeps the deadline by itself.
     signal.setitimer(signal.ITIMER_REAL, timeout + 1.8)
     try:
         cells, evidence = check.run()
     except Interrupted as reason:
-        module.fail_json(msg=f"the check of {account.pw_name} was cut off by {reason}: nothing is proved, and its canaries were removed")
+        canaries = f"its canaries may still be there: {check.found.left_behind}" if check.found.left_behind else "its canaries were removed"
+        module.fail_json(msg=f"the check of {account.pw_name} was cut off by {reason}: nothing is proved, and {canaries}")
+    except NoFreePort as error:
+        module.fail_json(msg=f"the daemon of {account.pw_name} was not checked: {error}")
     signal.setitimer(signal.ITIMER_REAL, 0)
     result: dict[str, Any] = {
         **assemble(account.pw_name, cells, diagnose(evidence, cells), clock.elapsed()),

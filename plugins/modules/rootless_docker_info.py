@@ -217,6 +217,11 @@ host:
           description: Through which interface.
           type: str
           sample: eth0
+    nameservers:
+      description: Addresses of the resolvers in C(/etc/resolv.conf), at most three.
+      type: list
+      elements: str
+      sample: [127.0.0.53]
     ipv6_default_route:
       description: Whether the host has an IPv6 default route.
       type: bool
@@ -395,8 +400,8 @@ users:
             - V(account_missing), V(half_configured), V(unit_shadowed), V(drop_in), V(manager_down), V(manager_silent),
               V(no_linger), V(daemon_down), V(rootlesskit_not_found), V(rootlesskit_silent), V(engine_silent), V(network_dead),
               V(stale), V(daemon_reload), V(not_taken_up), V(reload_pending), V(drivers_differ), V(loopback_flag_missing),
-              V(host_loopback), V(ephemeral_range), V(combination), V(collision), V(ipv6_no_route), V(mtu), V(privileged_port),
-              V(subordinate_ids), V(subordinate_overlap), V(delegation), V(apparmor) or V(out_of_time).
+              V(host_loopback), V(detached_host_network), V(ephemeral_range), V(combination), V(collision), V(ipv6_no_route),
+              V(mtu), V(privileged_port), V(subordinate_ids), V(subordinate_overlap), V(delegation), V(apparmor) or V(out_of_time).
           type: str
           sample: daemon_down
         what:
@@ -612,6 +617,10 @@ users:
           description: Its main process, which is RootlessKit; 0 for none.
           type: int
           sample: 883
+        started:
+          description: When that was last started, in seconds since the epoch; null for never.
+          type: float
+          sample: 1795946400.25
         fragment:
           description: Path of the unit file in force; empty where there is none.
           type: str
@@ -683,6 +692,7 @@ users:
       description:
         - The mark of everything that needs a restart when it changes, by which the role C(rootless_daemon) decides; null where
           there is none.
+        - Behind a hyphen it may name, in microseconds since the epoch, the start of a daemon that has to be restarted, or had to be.
       type: dict
       contains:
         declared:
@@ -699,8 +709,8 @@ users:
       sample: false
     changed_since_start:
       description:
-        - Those of root's files that decide how the daemon starts (its environment file, the unit, the wrapper, root's drop-ins), which
-          were written after its start.
+        - Those of root's files that decide how the daemon runs (its environment file, C(daemon.json), the unit, the wrapper, root's
+          drop-ins), which were written after its start.
       type: list
       elements: str
       sample: []
@@ -761,8 +771,16 @@ users:
           description: The Engine; null where none runs. Fields as in RV(users.running.rootlesskit).
           type: dict
         pasta:
-          description: The pasta that serves this RootlessKit; null where none runs. Fields as in RV(users.running.rootlesskit).
+          description:
+            - The pasta that serves this RootlessKit; null where none runs, or where it is not known because of
+              RV(users.running.processes_hidden). Fields as in RV(users.running.rootlesskit).
           type: dict
+        processes_hidden:
+          description:
+            - Whether C(/proc) is mounted with C(hidepid) and hides pasta and slirp4netns, which nobody but root may look into, from their
+              own user. Always V(false) for root.
+          type: bool
+          sample: false
         slirp4netns:
           description: The slirp4netns that serves it; null where none runs. Fields as in RV(users.running.rootlesskit).
           type: dict
@@ -1006,6 +1024,17 @@ users:
               description: Port in the container.
               type: int
               sample: 80
+    advice:
+      description:
+        - Troubles that the versions which run are known for, and of which nothing was seen; in the form of RV(users.problems).
+        - Causes are V(loopback_resolver), V(fails_at_boot), V(loopback_tcp_hangs) and V(ipv6_routes).
+      type: list
+      elements: dict
+      sample:
+        - cause: loopback_tcp_hangs
+          what: a TCP connection over the host's loopback may hang, with passt 0.0~git20250503.587980c-2+deb13u1
+          why: that was mended in 2026_06_11 (passt bugs 202 and 207)
+          remedy: a newer passt (role pasta), then systemctl --user --machine=alice@ restart docker.service
     stale:
       description:
         - What runs although something else is installed, and a dead pasta or slirp4netns; one sentence each. The role

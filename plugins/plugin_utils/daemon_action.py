@@ -14,7 +14,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import is_given, parse_environment_file
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST
+
+CONFIG = "/daemon.json"
 
 NOW, DEFER, NEVER = "now", "defer", "never"
 """The values of the variable rootless_daemon_restart."""
@@ -30,6 +33,7 @@ RELOADABLE = {
 }  # fmt: skip
 
 REST_CHANGED = "the unit, the environment, the wrapper, or keys of daemon.json that need a restart changed"
+PUT_RIGHT = "it was started with files as somebody changed them, which an earlier run found, and put the files right"
 NOBODY_KNOWS = "its environment file was changed since, and nobody knows which text it was started with"
 RELOAD = "daemon.json changed in keys that a reload takes up"
 
@@ -62,13 +66,59 @@ def unlike_declared(variables: dict[str, str], runs: dict[str, str | None]) -> l
     :param runs: of the running process, those that are always declared and those that its environment file names.
     """
     differ = [
-        f"{name} is {value!r}, declared is {variables[name]!r}" for name, value in runs.items() if variables.get(name, value) != value
+        f"{name} is {value!r}, declared is {variables[name]!r}"
+        for name, value in runs.items()
+        if name in variables and not is_given(name, variables[name], value)
     ]
     # The digest differs with every one of them; alone it stands for what it is made of besides.
     named = [text for text in differ if not text.startswith(DIGEST)]
-    return (named or [REST_CHANGED] * bool(differ)) + [
+    same = variables[DIGEST].partition("-")[0] == (runs.get(DIGEST) or "").partition("-")[0]
+    return (named or [PUT_RIGHT if same else REST_CHANGED] * bool(differ)) + [
         f"{name} is set, and nobody declared it" for name, value in runs.items() if name not in variables and value is not None
     ]
+
+
+def named_start(mark: str | None) -> str:
+    """The start of a daemon that a digest names (C(DIGEST-START)); empty where it names none.
+
+    The digest of a running daemon is read from the user's own process.
+    """
+    match = re.fullmatch(r"[0-9a-f]{32}-([0-9]{1,20})", mark or "")
+    return match.group(1) if match else ""
+
+
+def start_of(state: dict[str, Any]) -> str:
+    """What stands for the last start of a user's daemon; empty where that is not known."""
+    started = state["unit"]["started"]
+    return str(round(started * 1_000_000)) if started else ""
+
+
+def start_to_name(state: dict[str, Any]) -> str:
+    """The start that a user's digest goes on naming.
+
+    Where a restart is due whose reason went with the files, the digest names the start of the daemon that has to end. So it differs from
+    what runs until then, and the next daemon is started with it and differs no more.
+    """
+    if not state["exists"]:
+        return ""
+    declared = named_start(parse_environment_file(state["environment"] or "").get(DIGEST))
+    runs = state["running"]["variables"].get(DIGEST)
+    if not runs or (declared and declared == start_of(state)):
+        return declared
+    # So a file that was lost or changed by hand is put right, and nobody's containers are stopped.
+    return named_start(runs)
+
+
+def goes_with_files(variables: dict[str, str], config: str, state: dict[str, Any], changed: Sequence[str]) -> bool:
+    """Whether a reason for a restart lies in files that this run writes anew or removes, so that the next run could not find it.
+
+    :param variables: as for C(unit_action), and C(config) and C(changed), too.
+    """
+    return (
+        any(path not in state["changed_since_start"] for path in changed)
+        or any(name not in variables and value is not None for name, value in state["running"]["variables"].items())
+        or config_action(config, state)[0] == "restart"
+    )
 
 
 def config_action(config: str, state: dict[str, Any]) -> tuple[str, str]:
@@ -115,7 +165,9 @@ def unit_action(
         return "restart", "its RootlessKit cannot be found, so nobody knows what runs (STATE/child_pid names no process of the user's)"
     if state["stale"]:
         return "restart", "; ".join(state["stale"])
-    runs, since = state["running"]["variables"], state["changed_since_start"]
+    runs = state["running"]["variables"]
+    # No variable and no command line follows from daemon.json.
+    since = [path for path in state["changed_since_start"] if not path.endswith(CONFIG)]
     started_with = [path for path in changed if path not in since]
     same_text = effective(environment_text) == effective(state["environment"] or "")
     # A command line follows from the variables.
@@ -144,3 +196,13 @@ def meanwhile(config: str, state: dict[str, Any], reread: bool) -> str:
     if config != state["daemon_json"] or state["reload_pending"]:
         return "reload"
     return "reread" if reread else "none"
+
+
+def reading(state: dict[str, Any]) -> tuple[str, str]:
+    """How a user's manager reads the files of its units again, and why so.
+
+    With that it forgets when it last reloaded one. So where daemon.json was taken up by a reload, the next run would take it for new.
+    """
+    if any(path.endswith(CONFIG) for path in state["changed_since_start"]):
+        return "reload", "files of the unit changed; its manager reads them again, and so forgets that daemon.json was taken up"
+    return "reread", "files of the unit changed; the daemon is not touched, its manager reads them again"

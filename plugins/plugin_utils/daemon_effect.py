@@ -8,7 +8,6 @@ What RootlessKit and pasta are told is read from /proc, so it is the user's own 
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,29 +16,42 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._network_
 PREFIX = "DOCKERD_ROOTLESS_ROOTLESSKIT_"
 
 
-def asked_phrases(variables: Mapping[str, str], argv: Sequence[str]) -> list[str]:
-    """Options that the declared variables stand for, and that RootlessKit was not given so.
+# What the launch scripts of Engine 20.10 to 29.7 give to RootlessKit besides, and what follows from their variables that the role does not
+# write, whatever its value.
+OF_SCRIPTS = ("--copy-up=/etc", "--copy-up=/run", "--propagation=rslave")
+OF_SCRIPTS_ANY = ("--state-dir=", "--slirp4netns-sandbox=", "--slirp4netns-seccomp=")
+MAX_NAMED = 10
+"""Arguments that are named: a user's process can have many."""
 
-    The launch scripts of all Engines make these options of these variables; what else they add is their own business.
-    """
+
+def surplus(program: str, found: Sequence[str]) -> list[str]:
+    """A phrase for arguments that nobody declared."""
+    return [f"{program} runs with {' '.join(found[:MAX_NAMED])}"] if found else []
+
+
+def asked_phrases(variables: Mapping[str, str], argv: Sequence[str]) -> list[str]:
+    """Where RootlessKit was not given the options that the declared variables stand for, or was given others."""
     options = own_options(argv)
     named = {"NET": "--net", "MTU": "--mtu", "PORT_DRIVER": "--port-driver"}
     wanted = [f"{option}={variables[PREFIX + name]}" for name, option in named.items()]
     wanted += ["--disable-host-loopback"] if variables[f"{PREFIX}DISABLE_HOST_LOOPBACK"] != "false" else []
-    wanted += shlex.split(variables[f"{PREFIX}FLAGS"])
+    # As the script has them: the shell parts them at blanks, and takes no quotes away.
+    wanted += variables[f"{PREFIX}FLAGS"].split()
     missing = [f"rootlesskit runs without {option}" for option in wanted if option not in options]
-    if "--disable-host-loopback" in options and "--disable-host-loopback" not in wanted:
-        missing.append("rootlesskit runs with --disable-host-loopback")
-    return missing
+    # Only scripts of Engine 29.5 and later do that.
+    known = {*wanted, *OF_SCRIPTS, *(["--detach-netns"] if variables[f"{PREFIX}DETACH_NETNS"] == "true" else [])}
+    others = [option for option in options if option not in known and not option.startswith(OF_SCRIPTS_ANY)]
+    # Where its command cannot be told, nobody knows which arguments are that one's.
+    return missing + (surplus("rootlesskit", others) if len(options) + 1 < len(argv) else [])
 
 
-def dockerd_phrases(config_file: str, argv: Sequence[str]) -> list[str]:
-    """Whether dockerd reads the declared configuration, and is told nothing besides that only an edited unit could have told it."""
+def dockerd_phrases(variables: Mapping[str, str], config_file: str, argv: Sequence[str]) -> list[str]:
+    """Whether dockerd reads the declared configuration, and is told nothing besides. No launch script adds to what the unit has."""
     option = f"--config-file={config_file}"
     if option not in argv:
         return [f"dockerd runs without {option}"]
-    listens = [argument for argument in argv if argument.startswith(("-H", "--host"))]
-    return [f"dockerd runs with {' '.join(listens)}"] if listens else []
+    # A program of the operator's in its place may add what it likes.
+    return surplus("dockerd", [argument for argument in argv[1:] if argument != option]) if "DOCKERD" not in variables else []
 
 
 def network_phrases(network: Mapping[str, Any]) -> list[str]:
@@ -74,7 +86,7 @@ def unlike_asked(variables: Mapping[str, str], config_file: str, state: Mapping[
         return []
     return [
         *asked_phrases(variables, running["rootlesskit"]["argv"]),
-        *(dockerd_phrases(config_file, running["dockerd"]["argv"]) if running["dockerd"] else []),
+        *(dockerd_phrases(variables, config_file, running["dockerd"]["argv"]) if running["dockerd"] else []),
     ]
 
 

@@ -100,6 +100,10 @@ def user_errors(user: dict[str, Any]) -> list[str]:
     for flag in user["rootlesskit_flags"]:
         if not re.fullmatch(r"--\S+", str(flag)):
             errors.append(f"rootlesskit_flags: {flag!r} has to start with -- and have no blank in it (write --name=value)")
+        if re.search(r"['\"\\]", str(flag)):
+            errors.append(
+                f"rootlesskit_flags: {flag!r} has a quote or a backslash, which RootlessKit would get as it is; write the bare value"
+            )
     for key, value in user["environment"].items():
         if not VARIABLE.fullmatch(str(key)) or re.search(r"[\n\r\0]", str(value)):
             errors.append(f"environment: {key!r} is no name of a variable, or its value has a line break")

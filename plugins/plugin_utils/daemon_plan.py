@@ -29,9 +29,13 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_ac
     NOW,
     edited,
     effective,
+    goes_with_files,
     meanwhile,
     put_off,
+    reading,
     split_config,
+    start_of,
+    start_to_name,
     unit_action,
 )
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_effect import unlike_asked, unlike_told
@@ -282,6 +286,21 @@ class Wanted(NamedTuple):
     texts: dict[str, str]
 
 
+def wanted_of(user: dict[str, Any], port_driver: str, wrapper: bool, texts: dict[str, str], start: str) -> Wanted:
+    """What one user's daemon should be started with.
+
+    :param start: of a daemon, which the digest names; empty for none.
+    """
+    variables = environment(user, port_driver, wrapper)
+    mark = digest(variables, user["daemon_config"], texts["unit"], texts["wrapper"] if wrapper else "")
+    variables[DIGEST] = f"{mark}-{start}" if start else mark
+    environment_text = f"{HEAD}\n# Every user of the host can read it.\n" + "".join(
+        f"{key}={quoted(value)}\n" for key, value in variables.items()
+    )
+    wanted_texts = {UNIT: texts["unit"], **({WRAPPER: texts["wrapper"]} if wrapper else {})}
+    return Wanted(variables, environment_text, render_json(user["daemon_config"]), wanted_texts)
+
+
 class Action(NamedTuple):
     """What is done with one user's unit.
 
@@ -289,12 +308,14 @@ class Action(NamedTuple):
     :ivar reason: why.
     :ivar reread: whether the user's manager has to read the files of its units again in any case.
     :ivar own: for C(adopt), the user's own unit.
+    :ivar passes: whether a reason for a restart goes with the files that this run writes.
     """
 
     name: str
     reason: str
     reread: bool = False
     own: dict[str, Any] | None = None
+    passes: bool = False
 
 
 def decide(user: dict[str, Any], port_driver: str, state: dict[str, Any], host: dict[str, Any], gone: list[str], wanted: Wanted) -> Action:
@@ -316,7 +337,8 @@ def decide(user: dict[str, Any], port_driver: str, state: dict[str, Any], host: 
     name, reason = unit_action(wanted.variables, wanted.environment, wanted.config, state, changed, effect)
     # The manager would start it by the old text when it comes back by itself.
     reread = state["manager"] and (state["unit"]["needs_daemon_reload"] or bool(gone) or found[UNIT] != wanted.texts[UNIT])
-    return Action(name, reason, reread)
+    passes = name == "restart" and goes_with_files(wanted.variables, wanted.config, state, changed)
+    return Action(name, reason, reread, passes=passes)
 
 
 def plan_user(
@@ -332,18 +354,12 @@ def plan_user(
     """One user that should have a daemon."""
     name, host = user["name"], info["host"]
     state = info["users"].get(name, {"exists": False, "made": {}})
-    variables = environment(user, port_driver, wrapper)
-    mark = digest(variables, user["daemon_config"], texts["unit"], texts["wrapper"] if wrapper else "")
-    config = render_json(user["daemon_config"])
-    variables = {**variables, DIGEST: mark}
-    environment_text = f"{HEAD}\n# Every user of the host can read it.\n" + "".join(
-        f"{key}={quoted(value)}\n" for key, value in variables.items()
-    )
-    wanted_texts = {UNIT: texts["unit"], **({WRAPPER: texts["wrapper"]} if wrapper else {})}
-    wanted = Wanted(variables, environment_text, config, wanted_texts)
+    wanted = wanted_of(user, port_driver, wrapper, texts, start_to_name(state))
     reason = answer_obstacle(state) or obstacle(user, state, adopt) or account_obstacle(state, host)
     if not reason:
         action = decide(user, port_driver, state, host, plan["gone"], wanted)
+        if action.passes:
+            wanted = wanted_of(user, port_driver, wrapper, texts, start_of(state))
         reason = data_obstacle(state) if action.name in ("start", "restart", "adopt") else ""
     if reason:
         plan["left_out"].append(f"{name} was left out: {reason}")
@@ -379,8 +395,8 @@ def plan_user(
     validate = [host["dockerd"], "--validate", "--config-file=%s"] if host["dockerd"] else []
     plan["directories"].append({"path": folder, "exclusive": True})
     plan["files"] += [
-        {"path": f"{folder}/environment", "content": environment_text},
-        {"path": f"{folder}/daemon.json", "content": config, "validate": validate},
+        {"path": f"{folder}/environment", "content": wanted.environment},
+        {"path": f"{folder}/daemon.json", "content": wanted.config, "validate": validate},
         {"path": f"{folder}/made.json", "content": render_json(record)},
     ]
     plan_unit(plan, user, state, waits, wanted, action)
@@ -406,7 +422,7 @@ def plan_unit(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any],
     if action == "none" and decided.reread:
         action = "reread"
     if action == "reread":
-        reason = "files of the unit changed; the daemon is not touched, its manager reads them again"
+        action, reason = reading(state)
     if action != "none" or not linger:
         own = {"own_unit": decided.own} if decided.own else {}
         plan["start"].append({"user": name, "action": action, **({} if linger else {"linger": True}), **own})

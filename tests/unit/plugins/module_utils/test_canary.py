@@ -103,6 +103,15 @@ def test_an_ephemeral_range_of_one_port():
     assert canary.FreePorts(set(), (40000, 40000), random.Random(1)).take_ephemeral() == 40000
 
 
+def test_no_port_is_left():
+    free = canary.FreePorts(set(range(1024, 65536)) - {20000}, (32768, 60999), random.Random(1))
+    assert free.take(1) == [20000]
+    with pytest.raises(canary.NoFreePort, match="from 1024 to 65535"):
+        free.take(1)
+    with pytest.raises(canary.NoFreePort, match="ip_local_port_range"):
+        free.take_ephemeral()
+
+
 def test_ports_where_everything_is_ephemeral():
     assert len(canary.FreePorts(set(), (1024, 65535), random.Random(1)).take(5)) == 5
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import Cell
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import ADVICE, RULES, advise, diagnose
-from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder, holder_of
+from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder, Service, holder_of
 
 OLD = ("pasta", "--tcp-ports=auto", "532")
 FLAGGED = ("pasta", "--no-map-gw", "--tcp-ports=auto", "--host-lo-to-ns-lo", "532")
@@ -218,9 +218,9 @@ CASES = [
     ),
     (
         "detached_host_network",
-        evidence(detached_netns=True),
+        evidence(detached_netns=True, services=tuple(Service("127.0.0.1", port, "x", 7, 0, "127.0.0.1") for port in range(22, 29))),
         [inside(vantage="host-network container")],
-        ["--detach-netns", "--net=host"],
+        ["--detach-netns", "--net=host", "now: x (pid 7) on port 22, ", "and 2 more."],
         "DETACH_NETNS=false",
     ),
     (
@@ -340,6 +340,22 @@ def test_a_dead_port_in_the_ephemeral_range_has_other_causes_too(facts):
     assert [finding.cause for finding in diagnose(facts, [cell(32768, host_ip="")])] == ["no_listener"]
 
 
+def test_where_a_canary_answers_the_path_is_not_to_blame():
+    facts = evidence(pasta_argv=OLD, rootlesskit_version="2.0.2", sound=frozenset({("answers", "loopback4", "127.0.0.1", "tcp")}))
+    assert [finding.cause for finding in diagnose(facts, [RESET])] == ["container_not_listening"]
+    assert [finding.cause for finding in diagnose(facts, [cell(outcome="silent", protocol="udp")])] == ["loopback_flag_missing"]
+
+
+def test_a_pasta_that_may_be_hidden_is_not_called_dead():
+    facts = evidence(pasta_argv=(), pasta_pid=None, processes_hidden=True)
+    assert diagnose(facts, []) == []
+    assert [finding.cause for finding in diagnose(facts, [cell()])] == ["no_listener"]
+
+
+def test_a_canary_without_a_port_is_no_privileged_port():
+    assert [finding.cause for finding in diagnose(evidence(), [cell(0, None, host_ip="", container="")])] == ["unknown"]
+
+
 def test_two_causes_at_once_each_explain_their_cells():
     facts = evidence(rootlesskit_version="2.0.2", pasta_argv=OLD, sound=frozenset({("answers", "any4", "127.0.0.1", "tcp")}))
     findings = diagnose(facts, [RESET, inside(), cell(8081, "closed", host_ip="0.0.0.0")])
@@ -383,7 +399,8 @@ def test_an_exact_listener_comes_before_one_on_all_addresses():
         ),
         ("network_collision", evidence(network="10.0.2.0/24", collisions=("10.0.2.0/24",)), [], ["overlaps with 10.0.2.0/24"]),
         ("canaries_left", evidence(left_behind="no answer to DELETE"), [], ["no answer to DELETE"]),
-        ("stale_programs", evidence(stale=("/usr/bin/pasta.avx2 (pid 318)",)), [], ["/usr/bin/pasta.avx2 (pid 318)"]),
+        ("listeners_not_told", evidence(unseen=("0.0.0.0:9999",)), [], ["alice listens on 0.0.0.0:9999", "cannot be told"]),
+        ("stale_programs", evidence(stale=("pasta (pid 318) runs x, installed is y",)), [], ["pasta (pid 318) runs x, installed is y."]),
     ],
 )
 def test_advice(cause, facts, cells, words):

@@ -108,6 +108,7 @@ def test_child(title, child_pid, processes, child):
 
 
 OURS = ("/etc/rootless-docker/alice/environment",)
+FLAGS = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS"
 ACTIVE = Unit("active", environment_files=OURS)
 
 
@@ -120,6 +121,8 @@ ACTIVE = Unit("active", environment_files=OURS)
         ("one that decides nothing", {"FOO": "1"}, {"PATH": "/bin"}, ACTIVE, []),
         ("the digest has a rule of its own", {"ROOTLESS_DOCKER_DIGEST": "1"}, {"PATH": "/bin"}, ACTIVE, []),
         ("a file that root does not read", {"PATH": "/bin"}, {"PATH": "/"}, Unit("active", environment_files=("/home/alice/env",)), []),
+        ("an option of the launch script", {FLAGS: ""}, {FLAGS: "--detach-netns "}, ACTIVE, []),
+        ("other flags", {FLAGS: "--ipv6"}, {FLAGS: "--detach-netns "}, ACTIVE, [FLAGS]),
         ("a unit that does not run", {"PATH": "/bin"}, {"PATH": "/"}, Unit("failed"), []),
     ],
 )
@@ -144,7 +147,7 @@ def test_declared_variables(title, unit, text, variables):
 def test_a_name_without_an_account():
     state = core.blank("no-such-user", None, NO_FILES)
     core.conclude(state, {})
-    assert state == {"name": "no-such-user", "exists": False, "folder": False, "made": {}, "state": "absent", "problems": []}
+    assert state == {"name": "no-such-user", "exists": False, "folder": False, "made": {}, "state": "absent", "problems": [], "advice": []}
 
 
 def test_a_data_folder_that_gives_no_answer_leaves_the_rest_known(monkeypatch):

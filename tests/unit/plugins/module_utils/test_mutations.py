@@ -14,7 +14,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosi
 
 TABLE = yaml.safe_load((Path(__file__).parents[4] / "molecule/mutations/mutations.yml").read_text())
 PLATFORMS = yaml.safe_load((Path(__file__).parents[4] / "molecule/mutations/molecule.yml").read_text())["platforms"]
-FIELDS = {"name", "host", "break", "arguments", "causes", "besides", "advice", "mend", "roles"}
+FIELDS = {"name", "host", "break", "arguments", "causes", "besides", "advice", "mend", "roles", "unprivileged"}
 CAUSES = {cause for cause, _rule in RULES}
 ALL_ADVICE = {cause for cause, _rule in ADVICE}
 NOT_PROVOKED = TABLE["not_provoked"]

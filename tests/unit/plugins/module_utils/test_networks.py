@@ -119,3 +119,16 @@ def test_collisions(title, owned, routes, found):
 
 def test_a_host_that_routes_the_internet_is_cut():
     assert len(core.parse_routes4(HEAD + SLIRP * (core.MAX_ROUTES + 10))) == core.MAX_ROUTES
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("# by systemd-resolved\nnameserver 127.0.0.53\noptions edns0\nsearch .\n", ["127.0.0.53"]),
+        ("nameserver fe80::1%eth0\nnameserver\nnameserver x\n nameserver 192.0.2.1 # one\n", ["fe80::1", "192.0.2.1"]),
+        ("nameserver 192.0.2.1\n" * 9, ["192.0.2.1"] * 3),
+        ("", []),
+    ],
+)
+def test_nameservers(text, servers):
+    assert core.nameservers(text) == servers

@@ -40,6 +40,8 @@ HOST = {
     "ephemeral_ports": [32768, 60999],
     "unprivileged_port_start": 1024,
     "ipv6_default_route": True,
+    "pasta_version": "0.0~git20260728.f8df3f1-1~bpo13+1",
+    "nameservers": ["192.0.2.53"],
     "cgroup": {"version": 2, "controllers": ["cpuset", "cpu", "io", "memory", "pids"]},
     "apparmor": {"enabled": False, "restrict_unprivileged_userns": None, "profiles": []},
     "sysctls": [{"name": "user.max_user_namespaces", "value": "96365", "needed": "28633 or more", "why": "they run out", "ok": True}],
@@ -72,7 +74,7 @@ SOUND = {
     "engine": {"version": "26.1.5", "error": None, "reason": None},
     "network": {
         "driver": pair("pasta"), "port_driver": pair("implicit"), "mtu": pair(65520), "ipv6": pair(False), "host_loopback": pair("closed"),
-        "collisions": [],
+        "collisions": [], "detached_netns": pair(False),
     },
     "published": {"count": 1, "ports": [{"host_port": 8080}]},
     "stale": [],
@@ -134,6 +136,7 @@ FOREIGN = {"unit/fragment": USERS_OWN, "unit/shadows": [USERS_OWN]}
         ("slirp4netns is dead", {"running/network_driver": "slirp4netns"}, {}, "unusable"),
         ("a driver without a process", {"running/network_driver": "gvisor-tap-vsock", "running/pasta": None}, {}, "running"),
         ("active, and nothing is found", NOTHING_RUNS, {}, "unusable"),
+        ("pasta may be hidden", {"running/pasta": None, "running/processes_hidden": True}, {}, "running"),
     ],
 )
 def test_state(title, changes, host, state):
@@ -192,6 +195,8 @@ WRONG = [
     ("host_loopback", {"network/host_loopback/in_effect": "mirrored", "running/rootlesskit_version": "2.3.6"}, {},
      ["mirrored", "rootlesskit 2.3.6 is older than 3.1.0"]),
     ("host_loopback", {"network/host_loopback/in_effect": "open"}, {}, ["open", "a wrapper or a flag"]),
+    ("detached_host_network", {"network/detached_netns": pair(True)}, {}, ["--net=host", "DETACH_NETNS=false"]),
+    ("detached_host_network", {"network/detached_netns/in_effect": True}, {}, ["--net=host"]),
     ("ephemeral_range", {"running/pasta/options": NEW_PASTA}, {}, ["32768 to 60999", "2026_05_07"]),
     ("combination", {**PESTO, "engine/version": "28.5.2"}, {}, ["Engine 28.5.2", "unsupported ChildIP"]),
     ("combination", {**PESTO, "network/ipv6": pair(True)}, {}, ["IPv6", "port driver implicit"]),
@@ -233,6 +238,8 @@ def test_each_rule_is_tried():
         ("a daemon of the user's own making", {**NO_FOLDER, **FOREIGN, "unit/shadows": [USERS_OWN, f"{USERS_OWN}.d/a.conf"],
                                                "digest/running": None}, {}),
         ("a loopback that was opened on purpose", {"network/host_loopback": pair("open")}, {}),
+        ("detached, and opened on purpose", {"network/host_loopback": pair("open"), "network/detached_netns": pair(True)}, {}),
+        ("not known whether detached", {"network/detached_netns": pair(None)}, {}),
         ("a new pasta with the range", {"running/pasta/options": NEW_PASTA, "running/pasta/argv": WITH_RANGE}, {}),
         ("a new pasta with pesto", {**PESTO, "running/pasta/options": NEW_PASTA}, {}),
         ("a pasta from before the flag", {"running/pasta/argv": FLAGLESS, "running/pasta/options": []}, {}),
@@ -243,6 +250,7 @@ def test_each_rule_is_tried():
         ("no cgroup of the user's", {"cgroup_controllers": None}, {}),
         ("a low port that is allowed", {"published": {"count": 1, "ports": [{"host_port": 80}]}}, {"unprivileged_port_start": 80}),
         ("AppArmor, and it runs", {}, RESTRICTED),
+        ("pasta may be hidden", {"running/pasta": None, "running/processes_hidden": True}, {}),
     ],
 )  # fmt: skip
 def test_no_problem(title, changes, host):
@@ -276,3 +284,56 @@ def test_host(changes, causes, says):
 def test_every_problem_has_its_three_sentences():
     for _cause, changes, host, _says in WRONG:
         assert all(each["what"] and each["why"] and each["remedy"] for each in problems(changes, host))
+
+
+OLD_PASST = {"running/pasta/version": "0.0~git20250503.587980c-2+deb13u1"}
+OLDER_PASST = {"running/pasta/version": "0^20250217.ga1e48a0-2.el9"}
+OLDEST_PASST = {"running/pasta/version": "2024_02_20.1e6f92b"}
+RESOLVED = {"nameservers": ["127.0.0.53"]}
+
+
+@pytest.mark.parametrize(
+    ("title", "changes", "host", "advice"),
+    [
+        ("nothing is known", {}, RESOLVED, set()),
+        ("new", {"running/pasta/version": "2026_07_28.f8df3f1"}, RESOLVED, set()),
+        ("Debian 13", OLD_PASST, RESOLVED, {"loopback_tcp_hangs"}),
+        ("Enterprise Linux 9.6", OLDER_PASST, RESOLVED, {"loopback_resolver", "loopback_tcp_hangs"}),
+        ("another resolver", OLDER_PASST, {"nameservers": ["127.0.0.53", "192.0.2.53"]}, {"loopback_tcp_hangs"}),
+        ("no resolver", OLDER_PASST, {"nameservers": []}, {"loopback_tcp_hangs"}),
+        ("opened", {**OLDER_PASST, "running/pasta/argv": ["pasta"]}, RESOLVED, {"loopback_tcp_hangs"}),
+        ("Ubuntu 24.04", OLDEST_PASST, {}, {"fails_at_boot", "loopback_tcp_hangs"}),
+        ("it failed at boot", {**STOPPED, "network/driver": {"asked": "pasta", "in_effect": None}, "unit/result": "start-limit-hit"},
+         {"pasta_version": "0.0~git20240220.1e6f92b-1"}, {"fails_at_boot", "loopback_tcp_hangs"}),
+        ("the launch script may take another driver", {**STOPPED, "network/driver": pair(None)},
+         {"pasta_version": "0.0~git20240220.1e6f92b-1"}, set()),
+        ("another driver runs", {"running/pasta": None, "network/driver": pair("slirp4netns")}, {"pasta_version": "2024_02_20.1e6f92b"},
+         set()),
+        ("IPv6", {"network/ipv6": pair(True), "running/rootlesskit_version": "3.1.0"}, {}, {"ipv6_routes"}),
+        ("IPv6, new", {"network/ipv6": pair(True)}, {}, set()),
+        ("IPv6, another driver", {"network/ipv6": pair(True), "running/rootlesskit_version": "3.1.0",
+                                  "running/network_driver": "slirp4netns"}, {}, set()),
+        ("nobody's daemon", BARE, {"pasta_version": "2024_02_20.1e6f92b"}, set()),
+        ("no account", {"exists": False}, {}, set()),
+    ],
+)  # fmt: skip
+def test_advice(title, changes, host, advice):
+    state, full = changed(SOUND, changes), changed(HOST, host)
+    state["state"] = core.state_of(state, full)
+    found = core.user_advice(state, full)
+    assert {each["cause"] for each in found} == advice, title
+    assert all(each["what"] and each["why"] and each["remedy"] for each in found)
+
+
+def test_each_advice_is_tried():
+    cases = next(mark.args[1] for mark in test_advice.pytestmark if mark.name == "parametrize")
+    assert set().union(*(case[3] for case in cases)) == {cause for cause, _rule in core.ADVICE}
+
+
+@pytest.mark.parametrize(
+    ("version", "date"),
+    [("2026_07_28.1234abc", 20260728), ("0.0~git20250503.587980c-2+deb13u1", 20250503), ("0^20250512.g8ec1341-1.el10", 20250512),
+     ("1.2.3", None), ("", None), (None, None)],
+)  # fmt: skip
+def test_date_of_a_passt(version, date):
+    assert core.passt_date(version) == date

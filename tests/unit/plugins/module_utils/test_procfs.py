@@ -142,3 +142,36 @@ def test_owners_that_are_looked_at_first_spare_the_others(tmp_path):
 
 def test_a_process_that_is_gone():
     assert procfs.read_process(2**22 + 1) is None
+
+
+def mount(options, point="/proc", kind="proc"):
+    return f"24 30 0:22 / {point} rw,nosuid,nodev,noexec,relatime shared:13 - {kind} {kind} {options}\n"
+
+
+# As Linux 6.18 writes it, and as Linux before 5.8 did; seen with each value and a process that may not be looked into.
+@pytest.mark.parametrize(
+    ("text", "groups", "hidden"),
+    [
+        (mount("rw"), {1000}, False),
+        (mount("rw,hidepid=off"), {1000}, False),
+        (mount("rw,hidepid=0"), {1000}, False),
+        (mount("rw,hidepid=noaccess"), {1000}, True),
+        (mount("rw,hidepid=invisible"), {1000}, True),
+        (mount("rw,hidepid=ptraceable"), {1000}, True),
+        (mount("rw,hidepid=2"), {1000}, True),
+        (mount("rw,hidepid=invisible"), {1000, 0}, False),
+        (mount("rw,gid=27,hidepid=invisible"), {1000, 27}, False),
+        (mount("rw,gid=27,hidepid=invisible"), {1000, 0}, True),
+        (mount("rw,hidepid=ptraceable"), {1000, 0}, True),
+        # Only what is not about a process is hidden.
+        (mount("rw,subset=pid"), {1000}, False),
+        (mount("rw,hidepid=invisible", "/srv/chroot/proc"), {1000}, False),
+        (mount("rw") + mount("rw,hidepid=invisible"), {1000}, True),
+        (mount("rw,hidepid=invisible") + mount("rw"), {1000}, False),
+        (mount("rw,hidepid=invisible", kind="tmpfs"), {1000}, False),
+        ("\n - \n - proc\nx - proc proc\n", {1000}, False),
+        ("", set(), False),
+    ],
+)
+def test_hidden_processes(text, groups, hidden):
+    assert procfs.hides_processes(text, groups) is hidden

@@ -39,6 +39,7 @@ SWITCHED = program(10, OLD, installed=ROOTLESSKIT)
         ("another driver", {"network_driver": "slirp4netns", "pasta": None, "slirp4netns": program(31, "/usr/bin/slirp4netns")}, []),
         ("a driver without a process", {"network_driver": "gvisor-tap-vsock", "pasta": None}, []),
         ("pasta killed", {"pasta": None}, ["pasta is dead"]),
+        ("pasta may be hidden", {"pasta": None, "processes_hidden": True}, []),
         ("slirp4netns killed", {"network_driver": "slirp4netns", "pasta": None}, ["slirp4netns is dead"]),
         ("rootlesskit switched", {"rootlesskit": SWITCHED}, [f"rootlesskit (pid 10) runs {OLD}, installed is {ROOTLESSKIT}"]),
         ("nothing installed", {"rootlesskit": {**SWITCHED, "installed": None}}, []),

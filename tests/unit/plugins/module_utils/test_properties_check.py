@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 import time
 
@@ -35,8 +36,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 TEXT = st.one_of(st.text(st.characters(), max_size=30), st.sampled_from(["\x1b[2J", "a\nb", "\u202e", "\ud800", "x" * 5000, ""]))
+# What JSON's reader makes of a number: it has no limit, and Python's takes NaN and Infinity, too.
+NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([10**400, -(10**400), math.nan, math.inf]))
 JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT),
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXT),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
     max_leaves=5,
 )
@@ -147,6 +150,31 @@ def test_only_what_is_called_as_a_canary_is_removed_as_one(entry):
         assert made is None or (made.run_id == RUN and entry["Labels"][_canary.LABEL] == RUN)
 
 
+@FEW
+@given(
+    mostly(
+        st.dictionaries(
+            st.one_of(st.sampled_from(["80/tcp", "81/udp", "x/tcp", "/", "9" * 400 + "/tcp", "\u00b2/tcp", "80/tcp\n"]), TEXT),
+            mostly(
+                st.lists(
+                    mostly(
+                        st.fixed_dictionaries(
+                            {}, optional={"HostIp": mostly(HOST_IP), "HostPort": mostly(st.sampled_from(["80", "0", "9" * 400, "\u00b2"]))}
+                        )
+                    ),
+                    max_size=3,
+                )
+            ),
+            max_size=4,
+        )
+    )
+)
+def test_what_the_engine_says_of_a_canarys_ports_is_ports_or_nothing(ports):
+    found = _canary.published_ports({"NetworkSettings": {"Ports": ports}})
+    for place, hosts in found.items():
+        assert place in ("80/tcp", "81/udp") and all(isinstance(address, str) and port == 80 for address, port in hosts.items())
+
+
 FRAMES = st.lists(st.tuples(st.integers(0, 3), st.binary(max_size=20)), max_size=6)
 
 
@@ -176,7 +204,7 @@ def test_free_ports_are_free_and_given_once(busy, first, count, seed):
 
 ROW = mostly(
     st.tuples(
-        mostly(st.sampled_from(["data", *OUTCOMES])), mostly(st.binary(max_size=80).map(bytes.hex)), mostly(st.floats()), mostly(TEXT)
+        mostly(st.sampled_from(["data", *OUTCOMES])), mostly(st.binary(max_size=80).map(bytes.hex)), mostly(NUMBERS), mostly(TEXT)
     ).map(list)
 )
 
@@ -184,9 +212,11 @@ ROW = mostly(
 @given(ROW, st.sampled_from(["tcp", "udp"]))
 @example(["data", "zz", 0, ""], "tcp")
 @example(["data", "00" * 10**6, 0, ""], "tcp")
+@example(["data", "00", 10**400, ""], "tcp")
+@example(["data", "00", math.nan, ""], "tcp")
 def test_a_reading_of_any_form(row, protocol):
     reading = _inside.reading_of(row)
-    assert reading is None or (reading.event in ("data", *OUTCOMES) and len(reading.data) <= 4096)
+    assert reading is None or (reading.event in ("data", *OUTCOMES) and len(reading.data) <= 4096 and 0 <= reading.seconds < 3600)
     outcome, proof = _inside.inside_outcome(row, b"c" * 32, "nonce", 80, protocol)
     assert outcome is None or outcome in OUTCOMES
     # No reading that its maker could have made without the canary counts as its answer.

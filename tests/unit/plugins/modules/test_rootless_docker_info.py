@@ -62,7 +62,7 @@ def documented(path):
         ("host/new_homes", _inspect.NEW_HOMES),
         ("host/cgroup", HOST["cgroup"]),
         ("host/problems", {"cause", *_problems.Problem._fields}),
-        ("users", {*USER, "state", "problems"}),
+        ("users", {*USER, "state", "problems", "advice"}),
         ("users/problems", {"cause", *_problems.Problem._fields}),
         ("users/unit", USER["unit"]),
         ("users/digest", USER["digest"]),
@@ -92,7 +92,9 @@ def test_every_cause_is_documented():
     assert re.findall(r"V\((\w+)\)", text if isinstance(text, str) else " ".join(text)) == causes
     guide = pathlib.Path(module.__file__).resolve().parents[2] / "docs" / "guide-info.md"
     rows = re.findall(r"^\| `(\w+)`", guide.read_text().partition("## Every problem")[2], re.MULTILINE)
-    assert rows == [cause for cause, _rule in _problems.HOST_RULES] + causes
+    advice = [cause for cause, _rule in _problems.ADVICE]
+    assert rows == [cause for cause, _rule in _problems.HOST_RULES] + causes + advice
+    assert re.findall(r"V\((\w+)\)", " ".join(DOCUMENTED["users"]["contains"]["advice"]["description"])) == advice
 
 
 @pytest.mark.parametrize("name", ["", "../etc", "a/b", "..", "a\0b"])

@@ -11,6 +11,7 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_in
 
 WANTED = {"NET": "pasta", "PROXY": "p", DIGEST: "new"}
 UNIT, ENVIRONMENT = "/etc/systemd/user/docker.service", "/etc/rootless-docker/alice/environment"
+CONFIG = "/etc/rootless-docker/alice/daemon.json"
 SOUND = {
     "exists": True, "unit": {"active": "active"}, "stale": [], "reload_pending": False, "environment": "text", "daemon_json": "{}",
     "changed_since_start": [], "running": {"variables": WANTED, "rootlesskit": {"pid": 318}},
@@ -48,6 +49,7 @@ def without(name):
         # All of it is as wanted and older than the daemon, and still another value is in force: it would be so again.
         (runs(NET="slirp4netns"), [], [], "stuck", NET_DIFFERS),
         ({}, [], ["dockerd runs with -H tcp://"], "stuck", "dockerd runs with -H tcp://"),
+        ({"changed_since_start": [CONFIG]}, [], ["dockerd runs with -H tcp://"], "stuck", "dockerd runs with -H tcp://"),
         ({}, [UNIT], ["dockerd runs with -H tcp://"], "restart", "dockerd runs with -H tcp://"),
         # Edited by hand after the start: written anew, and nobody's containers are stopped.
         (EDITED, [], [], "none", ""),
@@ -101,6 +103,67 @@ def test_edited():
     assert core.edited(wanted, {"unit": "#!/bin/bash\nb\n", "wrapper": "", "new": None}, ["drop-in"]) == ["unit", "wrapper", "drop-in"]
 
 
+MARK = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("mark", "start"),
+    [
+        (f"{MARK}-1795946400250000", "1795946400250000"),
+        (MARK, ""),
+        (None, ""),
+        ("", ""),
+        # What runs is the user's.
+        *((f"{MARK}-{text}", "") for text in ("", "x", "1\n", "1\nPATH=/", "²", "1" * 21, "1-2")),
+    ],
+)
+def test_named_start(mark, start):
+    assert core.named_start(mark) == start
+
+
+@pytest.mark.parametrize(
+    ("title", "declared", "runs", "start"),
+    [
+        ("sound, and never edited", MARK, MARK, ""),
+        ("sound, and was once restarted for it", f"{MARK}-7", f"{MARK}-7", "7"),
+        ("due, also where it was due once before", f"{MARK}-2500000", f"{MARK}-7", "2500000"),
+        ("due for the first time", f"{MARK}-2500000", MARK, "2500000"),
+        ("due, and something else is declared, too", f"{MARK[::-1]}-2500000", MARK, "2500000"),
+        ("a file that was lost", None, f"{MARK}-7", "7"),
+        ("a file that was changed by hand", f"{MARK}-8", f"{MARK}-7", "7"),
+        ("a daemon of before", f"{MARK}-8", MARK, ""),
+        ("one that is down", f"{MARK}-8", None, "8"),
+        ("one that is down and was never due", MARK, None, ""),
+    ],
+)
+def test_start_to_name(title, declared, runs, start):
+    state = {
+        **SOUND,
+        "unit": {"active": "active", "started": 2.5},
+        "environment": declared and f'A="b"\n{DIGEST}="{declared}"\n',
+        "running": {"variables": {DIGEST: runs}},
+    }
+    assert core.start_to_name(state) == start, title
+
+
+def test_start_to_name_of_a_new_user():
+    assert core.start_to_name({"exists": False}) == ""
+
+
+@pytest.mark.parametrize(
+    ("runs", "same"),
+    [("--ipv6", True), ("--detach-netns --ipv6", True), ("--detach-netns --debug", False), ("--detach-netns", False), (None, False)],
+)
+def test_flags_as_newer_launch_scripts_show_them(runs, same):
+    variables = {"DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS": "--ipv6", DIGEST: MARK}
+    assert (core.unlike_declared(variables, {**variables, "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS": runs}) == []) is same
+
+
+def test_a_restart_that_an_earlier_run_found_says_so():
+    found = core.unlike_declared({"NET": "pasta", DIGEST: f"{MARK}-9"}, {"NET": "pasta", DIGEST: f"{MARK}-7"})
+    assert found == [core.PUT_RIGHT]
+
+
 @pytest.mark.parametrize(
     ("policy", "action", "containers", "waits"),
     [
@@ -135,3 +198,10 @@ def test_an_adoption_that_stops_nothing_is_not_put_off(policy, active, waits):
 )
 def test_meanwhile(found, pending, reread, action):
     assert core.meanwhile("{}", {"daemon_json": found, "reload_pending": pending}, reread) == action
+
+
+@pytest.mark.parametrize(
+    ("since", "action"), [([], "reread"), ([UNIT, ENVIRONMENT], "reread"), ([CONFIG], "reload"), ([ENVIRONMENT, CONFIG, UNIT], "reload")]
+)
+def test_reading(since, action):
+    assert core.reading({"changed_since_start": since})[0] == action

@@ -40,7 +40,7 @@ NETWORK = {"mtu": {"asked": 65520, "in_effect": 65520}, "host_loopback": {"asked
 FRESH = {
     "exists": True, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {}, "stale": [], "reload_pending": False,
     "manager": True, "changed_since_start": [], "network": NETWORK, "engine": {"containers": 1},
-    "unit": {"active": "no user manager", "fragment": "", "shadows": [], "drop_ins": [], "needs_daemon_reload": False},
+    "unit": {"active": "no user manager", "fragment": "", "shadows": [], "drop_ins": [], "needs_daemon_reload": False, "started": None},
     "environment": None, "daemon_json": None, "running": {"variables": {}, "rootlesskit": None, "dockerd": None, "pasta": None},
 }  # fmt: skip
 SHADOW = "/home/alice/.config/systemd/user/docker.service"
@@ -399,6 +399,105 @@ def test_what_users_share_goes_with_the_last(title, declared, host, common, remo
     gone = [file["path"] for file in result["files"] if file.get("state") == "absent"]
     assert [path for path in gone if not path.startswith(core.CONFIGURATION)] == removed, title
     assert result["errors"] == []
+
+
+DROP_IN = "/etc/systemd/user/docker.service.d/nice.conf"
+
+
+def edited_unit(state, host):
+    host["unit_text"] += "LimitNOFILE=4096\n"
+
+
+def foreign_drop_in(state, host):
+    host["drop_ins"] = [DROP_IN]
+    state["unit"] = {**state["unit"], "drop_ins": [DROP_IN]}
+
+
+def line_by_hand(state, host):
+    state["environment"] += 'EXTRA="1"\n'
+    state["running"] = {**state["running"], "variables": {**state["running"]["variables"], "EXTRA": "1"}}
+
+
+def key_by_hand(state, host):
+    state["daemon_json"] = '{"log-level": "warn"}'
+
+
+@pytest.mark.parametrize(
+    ("edit", "meanwhile", "reason"),
+    [
+        (edited_unit, ["reread"], f"it was started with {core.UNIT} as somebody changed it"),
+        (foreign_drop_in, ["reread"], f"it was started with {DROP_IN} as somebody changed it"),
+        (line_by_hand, [], "EXTRA is set, and nobody declared it"),
+        (key_by_hand, ["reload"], "daemon.json was changed by hand, and dockerd took it up: log-level"),
+    ],
+)
+def test_a_restart_is_due_until_it_has_happened(edit, meanwhile, reason):
+    """Also where the reason lies in files that the run which finds it writes anew."""
+    folder = f"{core.CONFIGURATION}/alice"
+
+    def started(result, when):
+        state = running(result)
+        return {**state, "unit": {**state["unit"], "started": when}}
+
+    def run(state, host, restart, **options):
+        return core.make_plan([user(**options)], {"host": host, "users": {"alice": state}}, TEXTS, restart=restart, remove_foreign=True)
+
+    def written(state, result):
+        """What is read after a run that did not restart the daemon: sound files, younger than the daemon."""
+        environment = content(result, f"{folder}/environment")
+        runs = _inspect.compared_variables(environment, state["running"]["variables"])
+        return {
+            **state, "environment": environment, "daemon_json": content(result, f"{folder}/daemon.json"),
+            "unit": {**state["unit"], "drop_ins": []}, "running": {**state["running"], "variables": runs},
+            "changed_since_start": [f"{folder}/environment", core.UNIT],
+        }  # fmt: skip
+
+    sound = configured("alice")
+    first = plan([user()], sound, {"alice": FRESH})
+    state, host = started(first, 1000.25), configured("alice")
+    edit(state, host)
+    found = run(state, host, core.DEFER)
+    (line,) = found["deferred"]
+    assert line.endswith(f"because {reason}")
+    assert [entry["action"] for entry in found["start"]] == meanwhile
+    assert found["files"][0]["content"] != first["files"][0]["content"]
+    assert run(state, host, core.NOW)["files"] == found["files"], "a run that is cut off leaves the same"
+
+    again = run(written(state, found), sound, core.DEFER)
+    (line,) = again["deferred"]
+    assert line.endswith(f"because {daemon_action.PUT_RIGHT}")
+    assert (again["start"], again["files"][:3]) == ([], found["files"][:3])
+    # Something else is declared, and then no more.
+    other = run(written(state, found), sound, core.DEFER, mtu=1500)
+    assert run(written(state, other), sound, core.DEFER)["deferred"] == again["deferred"]
+
+    done = run(written(state, found), sound, core.NOW)
+    assert [entry["action"] for entry in done["start"]] == ["restart"]
+    assert done["files"][:3] == found["files"][:3]
+    after = started(done, 2000.5)
+    quiet = run(after, sound, core.NOW)
+    assert (to_do(quiet), quiet["files"]) == ({}, done["files"])
+    lost = run({**after, "environment": None}, sound, core.NOW)
+    assert (to_do(lost), lost["files"]) == ({}, done["files"]), "a file that was lost stops nobody's containers"
+
+    host = configured("alice")
+    edit(after, host)
+    assert len(run(written(after, run(after, host, core.DEFER)), sound, core.DEFER)["deferred"]) == 1, "the next edit counts again"
+
+
+@pytest.mark.parametrize(
+    ("since", "action", "words"),
+    [([], "reread", "the daemon is not touched"), ([f"{core.CONFIGURATION}/alice/daemon.json"], "reload", "forgets that daemon.json")],
+)
+@pytest.mark.parametrize("differ", [{"unit_text": f"{TEXTS['unit']}RestartSec=3\n"}, {}])
+def test_units_are_read_again(since, action, words, differ):
+    """A manager that does forgets the last reload, and the next run has to be quiet all the same."""
+    state = running(plan([user()]))
+    unit = {**state["unit"], "needs_daemon_reload": not differ}
+    state = {**state, "unit": unit, "changed_since_start": [core.UNIT, *since]}
+    result = plan([user()], configured("alice", **differ), {"alice": state})
+    assert [entry["action"] for entry in result["start"]] == [action]
+    assert words in result["reasons"][0]
 
 
 def test_another_pasta_in_place_of_the_daemons_own_is_replaced():
