@@ -61,7 +61,8 @@ _value:
       has to do.
     - C(deferred), one line for each restart or adoption that is put off with C(restart=defer), and C(previous), users who run as they
       were started.
-    - C(unserved), those of C(left_out) that are to be present and for whom nothing is done.
+    - C(unserved), those of C(left_out) that are to be present and for whom nothing is done; C(unanswered), those that are to be absent
+      and of whom nobody knows what runs.
     - C(reasons), one line for each unit that is touched, and C(resolved), the port driver of each user.
   type: dict
 """

@@ -334,7 +334,10 @@ class _Work:
         """Add as many ids as the user has too few: those of the user's files, then others, at one place where both files need the same."""
         needed = {}
         for kind in request.kinds:
-            for wanted in self.host.reserved.get(request.user, {}).get(kind, []):
+            recorded = self.host.reserved.get(request.user, {}).get(kind, [])
+            if recorded and not self._lacking(request, kind, names, assumed):
+                self._warn_of_others(request.user, kind, names, recorded)
+            for wanted in recorded:
                 if self._lacking(request, kind, names, assumed):
                     self._add_again(request.user, kind, names, wanted)
             needed[kind] = self._lacking(request, kind, names, assumed)
@@ -354,6 +357,15 @@ class _Work:
 
     def _lacking(self, request: Request, kind: str, names: tuple[str, ...], assumed: Mapping[str, int]) -> int:
         return max(0, request.count - total(owned(self.outcome.texts[kind], names)) - assumed[kind])
+
+    def _warn_of_others(self, user: str, kind: str, names: tuple[str, ...], recorded: Ranges) -> None:
+        """Say where a user has none of the ids of their files: useradd does not know them, and a range that is added would come last."""
+        have = owned(self.outcome.texts[kind], names)
+        if not any(common(each, ids) for each in recorded for ids in have):
+            self.outcome.warnings.append(
+                f"{user}: files belong to {recorded[0]}, and {FILES[kind]} gives other ids. Remedy: give {user} this range in their place, "
+                f"or the files to the ids that {user} has"
+            )
 
     def _add_again(self, user: str, kind: str, names: tuple[str, ...], wanted: Range) -> None:
         """Add what is missing of a range that the user's files belong to. All of it or none: in a container its ids are in a row."""

@@ -97,16 +97,36 @@ def start_to_name(state: dict[str, Any]) -> str:
     """The start that a user's digest goes on naming.
 
     Where a restart is due whose reason went with the files, the digest names the start of the daemon that has to end. So it differs from
-    what runs until then, and the next daemon is started with it and differs no more.
+    what runs until then, and the next daemon is started with it and differs no more. So does one of C(start_of_no_daemon).
     """
     if not state["exists"]:
         return ""
     declared = named_start(parse_environment_file(state["environment"] or "").get(DIGEST))
     runs = state["running"]["variables"].get(DIGEST)
-    if not runs or (declared and declared == start_of(state)):
+    if not runs or (declared and (declared == start_of(state) or declared.startswith("0"))):
         return declared
     # So a file that was lost or changed by hand is put right, and nobody's containers are stopped.
     return named_start(runs)
+
+
+def start_of_no_daemon(environment: str) -> str:
+    """What the digest names where the start of the daemon that has to end cannot be read: with its zero in front no start that was.
+
+    It is greater than what the file names, so that no daemon runs with it, not even one that was started with the last such.
+    """
+    return f"0{int(named_start(parse_environment_file(environment).get(DIGEST)) or 0) + 1}"
+
+
+def with_start(environment: str, start: str, digest: str) -> str:
+    """The text of an environment file whose digest names a start; all else stays, the digest that goes with it, too.
+
+    :param digest: for a file in which none is to be found.
+    """
+    found = re.match("[0-9a-f]{32}", parse_environment_file(environment).get(DIGEST, ""))
+    others = re.sub(rf"(?m)^[ \t]*{DIGEST}[ \t]*=.*\n?", "", environment)
+    if others and not others.endswith("\n"):
+        others += "\n"
+    return f'{others}{DIGEST}="{found.group() if found else digest}-{start}"\n'
 
 
 def goes_with_files(variables: dict[str, str], config: str, state: dict[str, Any], changed: Sequence[str]) -> bool:

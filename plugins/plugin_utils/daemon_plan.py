@@ -35,8 +35,10 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_ac
     reading,
     split_config,
     start_of,
+    start_of_no_daemon,
     start_to_name,
     unit_action,
+    with_start,
 )
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_effect import unlike_asked, unlike_told
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST, complete
@@ -191,7 +193,8 @@ def make_plan(
         C(start), and for users whose data goes too C(hand_back), C(subid_back) and C(kept), what is on record until it is gone.
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
         C(deferred), a line for each restart or adoption that is put off and shows as a change; C(previous), users who run as they were
-        started, by which of both; C(unserved), users to be present for whom nothing is done.
+        started, by which of both; C(unserved), users to be present for whom nothing is done; C(unanswered), users to be
+        absent of whom nobody knows what runs.
     """
     host = info["host"]
     info = daemon_removal.with_kept(info)
@@ -199,7 +202,7 @@ def make_plan(
         "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "preparations": [],
         "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {}, "directories": [], "files": [],
         "hand_back": [], "subid_back": [], "kept": {},
-        "deferred": [], "previous": [], "gone": [], "unserved": [],
+        "deferred": [], "previous": [], "gone": [], "unserved": [], "unanswered": [],
     }  # fmt: skip
     if remove_foreign:
         # Those of packages are not this role's to remove.
@@ -264,7 +267,8 @@ def obstacle(user: dict[str, Any], state: dict[str, Any], adopt: bool = False) -
         return (
             f"the unit in force is {state['unit']['fragment']}, which hides {UNIT}. Remedy: as {user['name']}, "
             "`systemctl --user disable --now docker.service`, remove that file, and run again; or let the playbook site do "
-            "that and take the data over, with rootless_daemon_adopt: true (the playbook upgrade adopts no daemon)"
+            "that and take the data over, with rootless_daemon_adopt: true and rootless_daemon_restart: now (the playbook upgrade adopts "
+            "no daemon)"
         )
     if not state["exists"] and not user["create"]:
         return (
@@ -318,6 +322,11 @@ class Action(NamedTuple):
     passes: bool = False
 
 
+def shared_texts(host: dict[str, Any]) -> dict[str, str | None]:
+    """Path and text, as they are found, of the files that decide how everybody's daemon starts."""
+    return {UNIT: host["unit_text"], WRAPPER: host["wrapper_text"]}
+
+
 def decide(user: dict[str, Any], port_driver: str, state: dict[str, Any], host: dict[str, Any], gone: list[str], wanted: Wanted) -> Action:
     """What one user's unit needs, whatever the policy for restarts is.
 
@@ -330,7 +339,7 @@ def decide(user: dict[str, Any], port_driver: str, state: dict[str, Any], host: 
         path = state["unit"]["fragment"]
         own = {"path": path, "text": state["own"]["unit"]}
         return Action("adopt", f"rootless_daemon_adopt is true: {path} is removed. What changes: {changes}", own=own)
-    found = {UNIT: host["unit_text"], WRAPPER: host["wrapper_text"]}
+    found = shared_texts(host)
     changed = edited(wanted.texts, found, [path for path in gone if path in state["unit"]["drop_ins"]])
     effect = unlike_asked(wanted.variables, f"{CONFIGURATION}/{user['name']}/daemon.json", state)
     state = {**state, "stale": [*state["stale"], *unlike_told(wanted.texts.get(WRAPPER, ""), state)]}
@@ -355,15 +364,23 @@ def plan_user(
     name, host = user["name"], info["host"]
     state = info["users"].get(name, {"exists": False, "made": {}})
     wanted = wanted_of(user, port_driver, wrapper, texts, start_to_name(state))
-    reason = answer_obstacle(state) or obstacle(user, state, adopt) or account_obstacle(state, host)
+    silent, start = answer_obstacle(state), ""
+    reason = silent or obstacle(user, state, adopt)
     if not reason:
         action = decide(user, port_driver, state, host, plan["gone"], wanted)
         if action.passes:
-            wanted = wanted_of(user, port_driver, wrapper, texts, start_of(state))
-        reason = data_obstacle(state) if action.name in ("start", "restart", "adopt") else ""
+            start = start_of(state)
+            wanted = wanted_of(user, port_driver, wrapper, texts, start)
+        reason = account_obstacle(state, host) or (data_obstacle(state) if action.name in ("start", "restart", "adopt") else "")
+    elif silent and edited(wanted.texts, shared_texts(host), plan["gone"]):
+        start = start_of_no_daemon(state["environment"] or "")
     if reason:
         plan["left_out"].append(f"{name} was left out: {reason}")
         plan["unserved"].append(name)
+        if start and state["environment"] is not None:
+            # What all users share is put right in this run, and what this daemon was started with goes with it.
+            marked = with_start(state["environment"], start, wanted.variables[DIGEST].partition("-")[0])
+            plan["files"].append({"path": f"{CONFIGURATION}/{name}/environment", "content": marked})
         return
     plan["notes"] += [f"{name}: {text}" for text in overlap_notes(state)]
     waits = put_off(restart, action.name, state)

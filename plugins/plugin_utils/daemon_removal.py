@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._account_facts import data_root_path
 from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environment_file
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import answer_obstacle
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import answer_obstacle, data_obstacle
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_action import ENDED
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import NAME
 
@@ -59,6 +59,7 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
     reason = answer_obstacle(state) if state.get("folder") or (user["remove_data"] and name in kept) else ""
     if reason:
         plan["left_out"].append(f"{name} was left out: {reason}")
+        plan["unanswered"].append(name)
         return
     plan["directories"].append({"path": folder, "state": "absent", "exclusive": True})
     plan["files"] += [{"path": f"{folder}/{file}", "state": "absent"} for file in FILES]
@@ -78,6 +79,9 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
             f"{name}: the data in {kept[name]['data_root']} was kept, as a daemon runs by a unit of the user's own, {unit['fragment']}. "
             f"Remedy: as {name}, systemctl --user disable --now docker.service, and run again"
         )
+        return
+    if user["remove_data"] and state.get("incomplete"):
+        plan["left_out"].append(f"{name}: the data was kept, as {data_obstacle(state)}, and run again")
         return
     if user["remove_data"]:
         plan["hand_back"].append({"user": name, "data_root": kept[name]["data_root"], "account": bool(kept[name].get("account"))})

@@ -114,7 +114,6 @@ def both(*ranges):
         ("as many as it needs", "", {"alice": both((300000, 65536), (100000, 65536))}, [Request("alice")], "alice:300000:65536\n"),
         ("less than it needs", "", {"alice": both((300000, 10))}, [Request("alice", count=20)], "alice:300000:10\nalice:100000:10\n"),
         ("a part is there", "alice:300000:10\n", {"alice": both((300000, 20))}, [Request("alice", count=20)], "alice:300010:10\n"),
-        ("as many as it has", FIRST, {"alice": both((300000, 65536))}, [Request("alice")], ""),
         ("an exact range", "", {"alice": both((300000, 65536))}, [Request("alice", start=500000)], "alice:500000:65536\n"),
     ],
 )  # fmt: skip
@@ -122,6 +121,15 @@ def test_ids_that_files_belong_to(title, before, reserved, requests, added):
     outcome = core.plan(requests, host(before, reserved=reserved))
     assert texts(outcome) == (before + added, before + added), title
     assert outcome.warnings == []
+
+
+def test_as_many_as_it_needs_and_none_of_those_that_files_belong_to():
+    """An account that was made again, by useradd."""
+    outcome = core.plan([Request("alice")], host(FIRST, reserved={"alice": both((300000, 65536))}))
+    assert texts(outcome) == (FIRST, FIRST)
+    says = "alice: files belong to 300000-365535, and /etc/sub%s gives other ids. Remedy: "
+    assert [warning.startswith(says % kind) for warning, kind in zip(outcome.warnings, ("uid", "gid"), strict=True)] == [True, True]
+    assert core.plan([Request("alice")], host(FIRST, reserved={"alice": both((100000, 5))})).warnings == []
 
 
 @pytest.mark.parametrize(

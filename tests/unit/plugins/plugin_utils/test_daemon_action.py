@@ -132,6 +132,9 @@ def test_named_start(mark, start):
         ("a file that was lost", None, f"{MARK}-7", "7"),
         ("a file that was changed by hand", f"{MARK}-8", f"{MARK}-7", "7"),
         ("a daemon of before", f"{MARK}-8", MARK, ""),
+        ("no start could be read, and it still runs", f"{MARK}-01", MARK, "01"),
+        ("the same, and it was once restarted for that", f"{MARK}-02", f"{MARK}-01", "02"),
+        ("no start could be read, and it was started since", f"{MARK}-01", f"{MARK}-01", "01"),
         ("one that is down", f"{MARK}-8", None, "8"),
         ("one that is down and was never due", MARK, None, ""),
     ],
@@ -144,6 +147,34 @@ def test_start_to_name(title, declared, runs, start):
         "running": {"variables": {DIGEST: runs}},
     }
     assert core.start_to_name(state) == start, title
+
+
+@pytest.mark.parametrize(
+    ("declared", "start"),
+    [("", "01"), (MARK, "01"), (f"{MARK}-1795946400250000", "01795946400250001"), (f"{MARK}-01", "02"), (f"{MARK}-09", "010"), ("0", "01")],
+)
+def test_start_of_no_daemon(declared, start):
+    assert core.start_of_no_daemon(f'A="b"\n{DIGEST}="{declared}"\n') == start
+    assert core.named_start(f"{MARK}-{start}") == start
+
+
+OTHER = MARK[::-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "mark"),
+    [
+        (f'# c\nA="b"\n{DIGEST}="{MARK}"\n', '# c\nA="b"\n', MARK),
+        (f'A="b"\n{DIGEST}="{MARK}-8"\n', 'A="b"\n', MARK),
+        (f'A="b"\n {DIGEST} = {MARK}\n\nB=c', 'A="b"\n\nB=c\n', MARK),
+        # Damaged, lost, empty.
+        (f'{DIGEST}="0"\nA="b"\n', 'A="b"\n', OTHER),
+        (f'A="b"\nX{DIGEST}=1', f'A="b"\nX{DIGEST}=1\n', OTHER),
+        ("", "", OTHER),
+    ],
+)
+def test_with_start(text, others, mark):
+    assert core.with_start(text, "7", OTHER) == f'{others}{DIGEST}="{mark}-7"\n'
 
 
 def test_start_to_name_of_a_new_user():

@@ -45,7 +45,7 @@ def test_a_user_with_a_unit_of_their_own_is_left_out():
     assert text.startswith(f"alice was left out: the unit in force is {SHADOW}, which hides {core.UNIT}. ")
     assert result["unserved"] == ["alice"]
     assert "Remedy: as alice, `systemctl --user disable --now docker.service`" in text
-    assert text.endswith("rootless_daemon_adopt: true (the playbook upgrade adopts no daemon)")
+    assert text.endswith("rootless_daemon_adopt: true and rootless_daemon_restart: now (the playbook upgrade adopts no daemon)")
     assert (started(result), result["errors"]) == (["bob"], [])
     assert not [file for file in result["files"] if "/alice/" in file["path"]]
 

@@ -485,6 +485,108 @@ def test_a_restart_is_due_until_it_has_happened(edit, meanwhile, reason):
     assert len(run(written(after, run(after, host, core.DEFER)), sound, core.DEFER)["deferred"]) == 1, "the next edit counts again"
 
 
+FULL = {
+    "path": "/home/alice/.local/share/docker", "folder": "/home/alice", "home_exists": True, "read_only": False, "free_bytes": 0,
+    "free_files": None, "writable": True,
+}  # fmt: skip
+NO_ANSWER = {"uid": 1000, "unit": {**FRESH["unit"], "error": "not ended in time"}}
+
+
+def edited_wrapper(state, host):
+    host["wrapper_text"] = "#!/bin/sh\nexec false\n"
+
+
+def edited_unit_and_file(state, host):
+    edited_unit(state, host)
+    state["environment"] = state["environment"].replace("65520", "1500")
+
+
+def without_a_file(state, host):
+    edited_unit(state, host)
+    state["environment"] = None
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "of_host", "says"),
+    [
+        ({"home": "/home/alice", "data_root": FULL}, {}, "full file system"),
+        ({"name": "alice", "subuid_count": 0}, {"subordinate_source": "sss"}, "subordinate ids"),
+        (NO_ANSWER, {}, "manager gives no answer"),
+        ({**NO_ANSWER, "running": FRESH["running"]}, {}, "manager gives no answer"),
+        ({"unit": FRESH["unit"], "incomplete": True, "data_root": {"path": None}}, {}, "not everything of it was read"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("edit", "marked"),
+    [(edited_unit, True), (foreign_drop_in, True), (edited_wrapper, True), (edited_unit_and_file, True), (without_a_file, False)],
+)
+def test_a_restart_is_due_also_for_a_user_who_is_left_out(obstacle, of_host, says, edit, marked):
+    """What all users share is put right in that run, and no later one finds what this daemon was started with."""
+    users = [user(port_driver="implicit"), user(name="bob", port_driver="implicit")]
+    path = f"{core.CONFIGURATION}/alice/environment"
+
+    def run(state, host, remove_foreign=True):
+        return core.make_plan(users, {"host": host, "users": {"alice": state, "bob": bob}}, TEXTS, remove_foreign=remove_foreign)
+
+    def of_alice(result):
+        return [file for file in result["files"] if "/alice/" in file["path"]]
+
+    def actions(result):
+        return {entry["user"]: entry["action"] for entry in result["start"]}
+
+    def sound():
+        return configured("alice", "bob", pasta_options=NEW, wrapper_text=TEXTS["wrapper"], **of_host)
+
+    bob = FRESH
+    first = run(FRESH, {**sound(), "subordinate_source": "files"})
+    bob, state, host = running(first, "bob"), running(first), sound()
+    state["unit"]["started"] = 1000.25
+    edit(state, host)
+    found = run({**state, **obstacle}, host)
+    assert (says in found["left_out"][0], actions(found).get("alice")) == (True, None)
+    assert [file["path"] for file in found["files"][: len(of_alice(found))]] == [path] * marked, "before what it stands for is gone"
+    if not marked:
+        return
+    text = content(found, path)
+    assert text.splitlines()[:-1] == state["environment"].splitlines()[:-1], "nothing but the digest"
+
+    # The obstacle stays, and then it is gone.
+    put_right = {
+        **state,
+        "environment": text,
+        "unit": {**state["unit"], "drop_ins": []},
+        "changed_since_start": [path, core.UNIT, core.WRAPPER],
+    }
+    assert of_alice(run({**put_right, **obstacle}, sound())) == []
+    host = {**sound(), "subordinate_source": "files"}
+    done = run(put_right, host)
+    assert actions(done)["alice"] == "restart"
+    after = running(done)
+    after["unit"]["started"] = 2000.5
+    assert (to_do(run(after, host)), run(after, host)["files"]) == ({}, done["files"])
+
+    # Once more, by a daemon that was started with such a mark.
+    host = sound()
+    edit(after, host)
+    again = run({**after, **obstacle}, host)
+    put_right = {
+        **after,
+        "environment": content(again, path),
+        "unit": {**after["unit"], "drop_ins": []},
+        "changed_since_start": [path, core.UNIT, core.WRAPPER],
+    }
+    assert actions(run(put_right, {**sound(), "subordinate_source": "files"}))["alice"] == "restart"
+
+
+@pytest.mark.parametrize("obstacle", [{"home": "/home/alice", "data_root": FULL}, NO_ANSWER])
+def test_a_sound_unit_is_no_reason_to_touch_a_user_who_is_left_out(obstacle):
+    state = running(plan([user()]))
+    stale = {**state, "stale": ["dockerd was replaced"], "environment": state["environment"] + 'A="b"\n', **obstacle}
+    result = plan([user()], configured("alice"), {"alice": stale})
+    assert len(result["left_out"]) == 1
+    assert [file for file in result["files"] if "/alice/" in file["path"]] == []
+
+
 @pytest.mark.parametrize(
     ("since", "action", "words"),
     [([], "reread", "the daemon is not touched"), ([f"{core.CONFIGURATION}/alice/daemon.json"], "reload", "forgets that daemon.json")],
