@@ -82,6 +82,8 @@ PATIENCE = 4.0
 CLEANUP_SECONDS = 1.5
 AGENT_MARGIN = 5.0
 """Seconds that the canary in the namespace outlives the deadline at most, should this process be stopped and not ended."""
+AGENT_ATTEMPTS = 3
+"""Times that it is put up where somebody else has one of its ports by chance."""
 BY_CANARY = "nothing came; nor did it from a canary that is published in the same way, which answers where it must"
 NOBODY = "no process of this host listens there"
 BY_LISTENER = "the daemon listens there; whether the service answers was not tried, because nothing is said to a service that is not ours"
@@ -223,23 +225,39 @@ class Check:
         if child is None or self._python is None:
             self._facts["namespace_error"] = "the host has no Python 3 below /usr" if child else "RootlessKit's child was not found"
             return
-        if self._wanted.namespace:
-            self._places = _namespace_canary.places(self._facts.get("port_driver"), self._facts.get("ipv6", False), self._free)
-        uid = self._account.pw_uid
-        lifetime = self._deadline.remaining() + AGENT_MARGIN
-        implicit = _namespace_canary.is_implicit(self._facts.get("port_driver"))
-        task = _namespace_canary.agent_task(self._nonce, lifetime, api_socket(uid), self._places, control, self._bridge_port, implicit)
-        detached = bool(self._facts.get("detached_netns"))
         try:
-            self._agent = Agent(child.pid, detached, uid, self._account.pw_gid, self._python, task, self._deadline)
+            said = self._start_agent(child.pid, control)
         except AgentError as error:
             self._facts["namespace_error"] = str(error)
             return
         self._own_ports.update((control, self._bridge_port))
-        said = {**self._agent.listening, **self._agent.published}
         self._facts["publish_errors"] = tuple((place.key, said[place.key]) for place in self._places if said.get(place.key))
         self._families = _namespace_canary.families(self._agent.listening)
         self._view(_inside.NAMESPACE, control, self._families)
+
+    def _start_agent(self, child: int, control: int) -> dict[str, str]:
+        """Put it up, with other ports where somebody else took one of them meanwhile; by key, what was said of each place.
+
+        :raises AgentError: it could not be put up.
+        """
+        uid, gid = self._account.pw_uid, self._account.pw_gid
+        driver, ipv6, detached = self._facts.get("port_driver"), self._facts.get("ipv6", False), bool(self._facts.get("detached_netns"))
+        implicit = _namespace_canary.is_implicit(driver)
+        for attempt in range(AGENT_ATTEMPTS):
+            if self._wanted.namespace:
+                self._places = _namespace_canary.places(driver, ipv6, self._free)
+            lifetime = self._deadline.remaining() + AGENT_MARGIN
+            task = _namespace_canary.agent_task(self._nonce, lifetime, api_socket(uid), self._places, control, self._bridge_port, implicit)
+            self._agent = Agent(child, detached, uid, gid, self._python or "", task, self._deadline)
+            said = {**self._agent.listening, **self._agent.published}
+            last = attempt + 1 == AGENT_ATTEMPTS
+            if last or not _namespace_canary.taken_by_chance(self._places, said, read_connected_ports()):
+                break
+            # pasta lets go of them a second later.
+            self._own_ports.update(place.published.port for place in self._places)
+            self._take_down()
+            self._agent = None
+        return said
 
     def _view(self, vantage: str, control: int, families: frozenset[int]) -> _inside.InsideView:
         view = _inside.InsideView(

@@ -60,6 +60,17 @@ def places(port_driver: str | None, ipv6: bool, free: FreePorts) -> list[Place]:
     return found
 
 
+def taken_by_chance(wanted: list[Place], said: dict[str, str], connected: set[int]) -> bool:
+    """Whether somebody else has one of the ports: a matter of luck, and no property of the daemon. With others it goes.
+
+    Linux may give a port of the ephemeral range to any connection or conversation, in the namespace or on the host.
+
+    :param said: by key, why a place could not be listened on or published; an empty text where it could.
+    :param connected: ports that the host's own connections and conversations use.
+    """
+    return any("already in use" in said.get(place.key, "").lower() or place.published.port in connected for place in wanted)
+
+
 def _specification(published: Published) -> dict[str, Any] | None:
     """A port as RootlessKit's API wants it."""
     if published.host_ip is None:
