@@ -404,8 +404,9 @@ class Check:
             canaries, self._canaries = self._canaries, None
             if canaries is None:
                 return
-            # The removal gets time of its own: it matters most when the run has used up its own.
-            self._engine.deadline = Deadline(CLEANUP_SECONDS)
+            # The removal gets time of its own: it matters most when the run has used up its own. Half of what is left, as an Engine with
+            # much to do takes its time: the other half is for finding causes.
+            self._engine.deadline = Deadline(max(CLEANUP_SECONDS, self._deadline.remaining() / 2))
             try:
                 canaries.remove(self._engine.deadline)
             except (HttpError, EngineError) as error:
