@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._canary_server import ANSWER, CHALLENGE, answer
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
+    ANSWERED,
     ANSWERS,
     DOUBT,
     MUST_NOT,
@@ -28,6 +29,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._probe im
     TIMED_OUT,
     Probe,
     Reading,
+    longer_wait,
     retry_probes,
     run_probes,
 )
@@ -164,10 +166,12 @@ def ask(cells: list[Cell], questions: Mapping[int, Question], deadline: Deadline
     seen = list(cells)
     attempts: dict[str, int] = {}
     waits: dict[str, float] = {}
+    floor = 0.0
 
     def probe(key: str) -> Probe:
         attempts[key] = attempts.get(key, -1) + 1
         made = questions[int(key)].probe(key, attempts[key])
+        made = made._replace(wait=max(made.wait, floor))
         waits[key] = made.wait
         return made
 
@@ -193,6 +197,8 @@ def ask(cells: list[Cell], questions: Mapping[int, Question], deadline: Deadline
 
     wanted = [str(index) for index in questions if cells[index].expected == ANSWERS]
     retry_probes(wanted, probe, note, patience, limit=left())
+    # What must not answer gets no less time than what did answer needed: on a busy host silence would come too soon.
+    floor = longer_wait(cell.seconds for cell in seen if cell.outcome == ANSWERED)
     forbidden = [str(index) for index in questions if cells[index].expected == MUST_NOT]
     for _again in range(1 + DOUBTS):
         for key, reading in run_probes([probe(key) for key in forbidden], left()).items():

@@ -27,6 +27,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._canary i
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
     ANSWERED,
     ANSWERS,
+    CANARIES,
     DATA,
     DOUBT,
     LIKE_CANARY,
@@ -75,8 +76,6 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._signals 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._strangers import MIRROR_SECONDS, Strangers
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp import HttpError
 
-CANARIES = ("canary", "namespace")
-"""Groups of cells that are about canaries."""
 PATIENCE = 4.0
 """Seconds that a control inside gets to answer."""
 CLEANUP_SECONDS = 1.5
@@ -213,7 +212,7 @@ class Check:
     def _take_down(self) -> None:
         if self._agent is not None:
             with self._interrupts.held():
-                self._agent.end()
+                self._left_behind(self._agent.end(self._time_for_removal()))
 
     # -- in RootlessKit's namespace ----------------------------------------
 
@@ -398,19 +397,25 @@ class Check:
             if (cell.address, cell.protocol) in provable
         ]
 
+    def _left_behind(self, why: str) -> None:
+        self.found.left_behind = "; ".join(each for each in (self.found.left_behind, why) if each)
+
+    def _time_for_removal(self) -> float:
+        """Seconds. It has some of its own: it matters most when the run has used up its own. Half of what is left, as a daemon with much to
+        do takes its time: the other half is for finding causes."""
+        return max(CLEANUP_SECONDS, self._deadline.remaining() / 2)
+
     def _remove(self) -> None:
         """Remove the canary containers, if there are any."""
         with self._interrupts.held():
             canaries, self._canaries = self._canaries, None
             if canaries is None:
                 return
-            # The removal gets time of its own: it matters most when the run has used up its own. Half of what is left, as an Engine with
-            # much to do takes its time: the other half is for finding causes.
-            self._engine.deadline = Deadline(max(CLEANUP_SECONDS, self._deadline.remaining() / 2))
+            self._engine.deadline = Deadline(self._time_for_removal())
             try:
                 canaries.remove(self._engine.deadline)
             except (HttpError, EngineError) as error:
-                self.found.left_behind = str(error)
+                self._left_behind(str(error))
             finally:
                 self._engine.deadline = self._deadline
 
@@ -430,7 +435,10 @@ class Check:
         """What the operator expects. In the main thread: there a signal ends the search of a pattern that goes on for ever."""
         wanted = [each for each in self._wanted.expectations if each.source == HOST]
         cells = [expected_cell(each, vantage_of(each.address)) for each in wanted]
-        self._other_cells += ask(cells, {index: ExpectationQuestion(each) for index, each in enumerate(wanted)}, self._deadline)
+        seen = ask(cells, {index: ExpectationQuestion(each) for index, each in enumerate(wanted)}, self._deadline)
+        # An expectation that answers is a control, too: where there is no canary, as at an address of a router, it is the only one.
+        self._answered |= {(c.address, c.protocol) for c in seen if c.expected == ANSWERS and c.outcome == ANSWERED}
+        self._other_cells += seen
 
     def _ask_canaries(self, published: list[Published]) -> None:
         controls = self._host.cells()
@@ -509,12 +517,17 @@ class Check:
         probes = [[*probe_of(each, key)] for key, each in expected.items()]
         rows = [[*row[:3], row[3].hex(), *row[4:]] for row in probes]
         readings: dict[str, Any] = {}
+        view = self._views[_inside.NAMESPACE]
         try:
+            if not self._wanted.host_loopback and self._agent is not None:
+                # Nothing was tried there so far: the controls by themselves.
+                controls = {**view.task(min(PATIENCE, self._deadline.remaining()), 0.0), "probes": []}
+                self._inside_readings[_inside.NAMESPACE] = self._agent.run_task(controls, self._deadline)
             readings = self._probe_inside(rows)
         except AgentError as error:
             self._facts["namespace_error"] = str(error)
         cells: list[Cell] = []
-        loopback = {(c.address, c.protocol) for c in self._cells if c.vantage == _inside.NAMESPACE and c.control}
+        loopback = view.answered(self._inside_readings.get(_inside.NAMESPACE, {}))
         for key, expectation in expected.items():
             cell = expected_cell(expectation, _inside.NAMESPACE)
             reading = _inside.reading_of(readings.get(key))

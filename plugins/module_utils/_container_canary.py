@@ -12,14 +12,17 @@ from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import Canaries, FreePorts
 from ansible_collections.portside.rootless_docker.plugins.module_utils._canary_server import ANY
+from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import ANY4, ANY6, BOTH, kind_of
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import EngineError
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import read_connected_ports, whole_number
 from ansible_collections.portside.rootless_docker.plugins.module_utils._published import (
     CANARY_ROWS,
     PROTOCOLS,
     Published,
+    brackets,
     canary_bindings,
     canary_port,
+    is_address,
 )
 
 START_ATTEMPTS = 8
@@ -97,10 +100,8 @@ class ContainerCanary:
                 self.errors.append((role, error.text))
                 return [replace(entry, port=0) if entry.host_ip is not None else entry for entry in entries]
             self.running[role] = identity
-            got = {
-                place: ports for place, ports in self._published(role, identity).items() if whole_number(place.partition("/")[0]) in chosen
-            }
-            taken = {port for ports in got.values() for port in ports.values()}
+            got = self._published(role, identity)
+            taken = {port for place, ports in got.items() if whole_number(place.partition("/")[0]) in chosen for port in ports.values()}
             if not last and read_connected_ports().intersection(taken):
                 # The Engine chose a port that a connection of the host uses at its end, perhaps one that has just ended: the Engine
                 # cannot see that, and pasta cannot bind it. It is chance, and no property of the daemon: the next one is another.
@@ -111,11 +112,7 @@ class ContainerCanary:
         return [
             each
             for entry in entries
-            for each in (
-                chosen_ports(got.get(f"{entry.container_port}/{entry.protocol}", {}), entry, self._ipv6)
-                if entry.container_port in chosen
-                else [entry]
-            )
+            for each in as_bound(got.get(f"{entry.container_port}/{entry.protocol}", {}), entry, entry.container_port in chosen, self._ipv6)
         ]
 
     def _published(self, role: str, identity: str) -> dict[str, dict[str, int]]:
@@ -124,6 +121,24 @@ class ContainerCanary:
         except EngineError as error:
             self.errors.append((role, error.text))
             return {}
+
+
+def as_bound(got: dict[str, int], entry: Published, chosen: bool, ipv6: bool) -> list[Published]:
+    """What the Engine made of a port: where it binds what names no address is up to its configuration (C(ip) in daemon.json). Pure.
+
+    :param got: host ports by host address.
+    :param entry: as it was asked for.
+    :param chosen: whether the Engine was to choose the port.
+    :param ipv6: whether the daemon has IPv6.
+    """
+    # It is the user's daemon that says so.
+    places = {address: port for address, port in got.items() if is_address(address)}
+    if entry.host_ip == "" and places and not any(kind_of(address) in (ANY4, ANY6, BOTH) for address in places):
+        return [
+            replace(entry, thing=f"{entry.container_port} (got {brackets(address)}:{port})", host_ip=address, port=port)
+            for address, port in places.items()
+        ]
+    return chosen_ports(got, entry, ipv6) if chosen else [entry]
 
 
 def chosen_ports(got: dict[str, int], entry: Published, ipv6: bool) -> list[Published]:

@@ -16,9 +16,11 @@ from typing import Any, Callable, NamedTuple
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
     ANSWERED,
     ANSWERS,
+    CANARIES,
     INCONCLUSIVE,
     MUST_NOT,
     PASS,
+    TCP,
     UDP,
     Cell,
     kind_of,
@@ -500,7 +502,7 @@ def _out_of_time(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 def _pesto_blocked(e: Evidence, cells: list[Cell]) -> Explained | None:
     mine = [c for c in _dead(cells) if c.outcome == "refused" and e.holder(c.address, c.port, c.protocol) is None]
-    if e.port_driver != "pesto" or not any(c.group == "canary" for c in mine):
+    if e.port_driver != "pesto" or not any(c.group in CANARIES for c in mine):
         return None
     return Explained(
         mine,
@@ -513,6 +515,19 @@ def _pesto_blocked(e: Evidence, cells: list[Cell]) -> Explained | None:
     )
 
 
+def _hangs(e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in _dead(cells) if c.group in CANARIES and (c.protocol, c.outcome) == (TCP, "silent") and c.address in LOOPBACKS]
+    # Of the versions in between nothing tells them from later ones.
+    if not mine or not e.pasta_argv or e.pasta_skips_ephemeral is not False:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. {e.pasta} is older than passt 2026_05_07; before 2026_06_11 TCP connections over the host's loopback may hang "
+        "(passt bugs 202 and 207).",
+        f"Install a newer passt (role pasta), then {e.restart()}. If it stays so, see the host's packet filter (nft list ruleset).",
+    )
+
+
 def _no_listener(e: Evidence, cells: list[Cell]) -> Explained | None:
     nobody = ("refused", "wrong_answer")
     mine = [
@@ -522,11 +537,14 @@ def _no_listener(e: Evidence, cells: list[Cell]) -> Explained | None:
     ]
     if not mine:
         return None
+    # Of a canary in the namespace the Engine knows nothing.
+    engine = any(c.group != "namespace" for c in mine)
+    said, again = ("the Engine says that it is", "Restart the container; if that does not help, ") if engine else ("it was", "")
     return Explained(
         mine,
-        f"{_lead(mine)}. Nothing on the host listens there, although the Engine says that it is published "
+        f"{_lead(mine)}. Nothing on the host listens there, although {said} published "
         f"(network driver {e.network_driver}, port driver {e.port_driver}).",
-        f"Restart the container; if that does not help, {e.restart()}.",
+        f"{again}{e.restart()}.",
     )
 
 
@@ -569,7 +587,8 @@ def _no_control(_e: Evidence, cells: list[Cell]) -> Explained | None:
     return Explained(
         mine,
         f"From {vantages}, what must answer did not, so what must not answer proves nothing there ({len(mine)} cells).",
-        "Mend the other findings first; if there are none, see whether a firewall on the host drops its own connections.",
+        "Mend the other findings first; if there are none, see whether a firewall on the host drops its own connections. Where no canary "
+        "is published, as at an address of a router's, add an expectation that must answer there.",
     )
 
 
@@ -610,6 +629,7 @@ RULES: tuple[tuple[str, Callable[[Evidence, list[Cell]], Explained | None]], ...
     ("container_not_listening", _not_listening),
     ("port_used_by_connection", _connected),
     ("pesto_blocked", _pesto_blocked),
+    ("loopback_tcp_hangs", _hangs),
     ("no_listener", _no_listener),
     ("filtered_on_host", _filtered),
     ("unexpected_answer", _unexpected),
@@ -702,8 +722,9 @@ def _left(e: Evidence, _cells: list[Cell]) -> Explained | None:
         return None
     return Explained(
         [],
-        f"Canaries of this check may still be in the daemon of {e.user}: {e.left_behind}",
-        "They end by themselves some seconds after the deadline, and the next check with a canary container removes what is left of them.",
+        f"Canaries of this check may still be in the daemon of {e.user}: {e.left_behind}.",
+        "Containers end by themselves some seconds after the deadline, and the next check with a canary container removes what is left of "
+        f"them. A port that RootlessKit still publishes goes with the next start: {e.restart()}.",
     )
 
 

@@ -124,6 +124,18 @@ class InsideView:
                 probes.append(self._row(f"{row.thing} {protocol}", address, self._host_ports[row.family], PROBE_WAIT, protocol))
         return {"controls": controls, "probes": probes, "patience": patience, "settle": settle}
 
+    def answered(self, readings: Mapping[str, Any]) -> set[tuple[str, str]]:
+        """Address and protocol of the controls that answered."""
+        return {
+            (address, protocol)
+            for family, address in self._controls.items()
+            for protocol in (TCP, UDP)
+            if self._control(readings, family, protocol)
+        }
+
+    def _control(self, readings: Mapping[str, Any], family: int, protocol: str) -> bool:
+        return self._outcome(readings, f"control {family} {protocol}", self._control_port, protocol) == (ANSWERED, NONCE)
+
     def _row(self, key: str, address: str, port: int, wait: float, protocol: str) -> list[Any]:
         challenge = new_challenge()
         self._challenges[key] = challenge
@@ -142,7 +154,6 @@ class InsideView:
         # What was cut off, or could not be tried for a reason of that place's own, is not silence.
         tried = reading is not None and not untried(reading, PROBE_WAIT)
         outcome, proof = self._outcome(readings, f"{row.thing} {protocol}", port, protocol) if tried else (None, NOTHING)
-        control = self._outcome(readings, f"control {row.family} {protocol}", self._control_port, protocol)
         return Cell(
             group="host_loopback",
             thing=f"{row.thing}:{port}",
@@ -153,7 +164,7 @@ class InsideView:
             outcome=outcome,
             protocol=protocol,
             proof=proof,
-            control=control == (ANSWERED, NONCE),
+            control=self._control(readings, row.family, protocol),
             seconds=round(reading.seconds, 4) if reading else 0.0,
         )
 

@@ -10,11 +10,13 @@ that the user put in the way can be used to reach what is not theirs.
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _canary_server, _namespace_agent, _probe
 from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import PROGRAM, source_of
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
+from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import Conversation, NotStarted
 
 # The programs come by standard input, so that the process list stays readable.
@@ -26,9 +28,11 @@ _MAIN = (
     "    exec(compile(text, name, 'exec'), loaded[name].__dict__)\n"
     "loaded['agent'].main(given['task'], loaded['probe'], loaded['server'])\n"
 )
+LEAVE_SECONDS = 1.5
+"""For one that could not be put up."""
+STILL_PUBLISHED = "RootlessKit may still publish ports of the canary in its namespace: {reason}"
 MARK = "portside-canary"
 """Last argument of the canary's process."""
-LEAVE_SECONDS = 1.0
 
 
 def is_canary(argv: tuple[str, ...]) -> bool:
@@ -62,6 +66,7 @@ class Agent:
     """
 
     def __init__(self, child: int, detached: bool, uid: int, gid: int, python: str, task: dict[str, Any], deadline: Deadline) -> None:
+        self._publishes = bool(task["publish"])
         argv = namespace_argv(child, detached, uid, [python, "-I", "-S", "-c", _MAIN, MARK])
         try:
             self._talk = Conversation(argv, uid, gid)
@@ -71,9 +76,9 @@ class Agent:
         modules = {"probe": _probe, "server": _canary_server, "agent": _namespace_agent}
         try:
             report = self._ask({"sources": {name: source_of(module) for name, module in modules.items()}, "task": task}, deadline)
-        except AgentError:
-            self.end()
-            raise
+        except AgentError as error:
+            left = self.end(LEAVE_SECONDS)
+            raise AgentError(f"{error}; {left}" if left else str(error)) from error
         self.listening = _texts(report.get("listening"))
         self.published = _texts(report.get("published"))
 
@@ -84,9 +89,20 @@ class Agent:
         """
         return self._ask(task, deadline)
 
-    def end(self) -> None:
-        """Have it take away what it put up; what is not gone within a second is killed."""
-        self._talk.end(LEAVE_SECONDS)
+    def end(self, seconds: float) -> str:
+        """Have it take away what it put up, and kill it when it is not gone in time.
+
+        :returns: why a port of it may still be published; empty when none is.
+        """
+        status, said = self._talk.end(seconds, signal.SIGTERM)
+        # Where it could not be started, nothing was published.
+        if not self._publishes or status > 0:
+            return ""
+        try:
+            left = json.loads(said.splitlines()[-1])["left"]
+        except (ValueError, LookupError, TypeError, RecursionError):
+            return STILL_PUBLISHED.format(reason="it did not say that it took them away")
+        return STILL_PUBLISHED.format(reason=clean(left, 300)) if left else ""
 
     def _ask(self, value: Any, deadline: Deadline) -> dict[str, Any]:
         self._talk.say(json.dumps(value).encode(), deadline)

@@ -4,12 +4,13 @@
 """The canary in RootlessKit's network namespace: listens there, has its ports published, probes, and takes everything away again.
 
 This file is sent into the namespace and runs there as the user: standard library only. It is told one line of JSON after another
-on standard input and answers each with one. When that input ends, also because whoever started it was killed, it removes the ports
-that it added and is gone. Its last argument in the process list is C(portside-canary).
+on standard input and answers each with one. When that input ends, also because whoever started it was killed, or a signal asks it to end,
+it removes the ports that it added, says whether that went well, and is gone. Its last argument in the process list is C(portside-canary).
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -50,23 +51,70 @@ def call(path: str, method: str, target: str, body: Any = None) -> tuple[int, st
         api.close()
 
 
-def publish(path: str, wanted: list[list[Any]], added: list[int]) -> dict[str, str]:
-    """Have RootlessKit publish ports.
+class Ports:
+    """What RootlessKit publishes for this canary.
 
-    :param wanted: key, and port specification as RootlessKit's API has it, of each.
-    :param added: ids of what was added are appended here.
-    :returns: by key why it was refused, an empty text where it was not.
+    :param path: of RootlessKit's socket.
     """
-    said = {}
-    for key, specification in wanted:
-        status, text = call(path, "POST", "/v1/ports", specification)
-        said[key] = "" if status == 201 else text[:300] or f"status {status}"
-        if status == 201:
-            try:
-                added.append(int(json.loads(text)["id"]))
-            except (ValueError, KeyError, TypeError):
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._added: list[int] = []
+        self._unanswered: list[dict[str, Any]] = []
+
+    def publish(self, wanted: list[list[Any]]) -> dict[str, str]:
+        """Have them published.
+
+        :param wanted: key, and port specification as RootlessKit's API has it, of each.
+        :returns: by key why it was refused, an empty text where it was not.
+        """
+        said = {}
+        for key, specification in wanted:
+            # Before it is asked: a signal may come at any time, and RootlessKit may do later what it gave no answer to.
+            self._unanswered.append(specification)
+            status, text = call(self._path, "POST", "/v1/ports", specification)
+            said[key] = "" if status == 201 else text[:300] or f"status {status}"
+            number = _number(text) if status == 201 else None
+            if status == 201 and number is None:
                 said[key] = "RootlessKit added the port and did not name it"
-    return said
+                continue
+            if number is not None:
+                self._added.append(number)
+            if status:
+                self._unanswered.remove(specification)
+        return said
+
+    def withdraw(self) -> str:
+        """Take them away; why one of them may still be there, empty when none is."""
+        trouble = ""
+        if self._unanswered:
+            status, text = call(self._path, "GET", "/v1/ports")
+            found = matching(text, self._unanswered) if status == 200 else None
+            if found is None:
+                trouble = text[:300] or f"status {status}"
+            self._added += [number for number in found or [] if number not in self._added]
+        for number in self._added:
+            status, text = call(self._path, "DELETE", f"/v1/ports/{number}")
+            if not 200 <= status < 300:
+                trouble = text[:300] or f"status {status}"
+        return trouble
+
+
+def _number(text: str) -> int | None:
+    """The id of a port, of RootlessKit's answer."""
+    try:
+        return int(json.loads(text)["id"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def matching(text: str, specifications: list[dict[str, Any]]) -> list[int] | None:
+    """Ids of the ports with these specifications in RootlessKit's list of all; None when it is no such list. Pure."""
+    try:
+        listed = [(int(entry["id"]), entry["spec"]) for entry in json.loads(text)]
+        return [number for number, spec in listed if any(all(spec.get(k) == v for k, v in each.items()) for each in specifications)]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def nudge() -> None:
@@ -95,13 +143,15 @@ def main(task: dict[str, Any], probe: Any, server: Any) -> None:
     :param probe: the module C(_probe).
     :param server: the module C(_canary_server).
     """
-    added: list[int] = []
+    ports = Ports(task["api"])
 
     def leave(_number: int = 0, _frame: Any = None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
-        for number in added:
-            call(task["api"], "DELETE", f"/v1/ports/{number}")
+        trouble = ports.withdraw()
+        with contextlib.suppress(OSError):
+            # Not through the buffer: the signal may have come while that was being written.
+            os.write(sys.stdout.fileno(), json.dumps({"left": trouble}).encode() + b"\n")
         os._exit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
@@ -118,7 +168,7 @@ def main(task: dict[str, Any], probe: Any, server: Any) -> None:
     if task["nudge"]:
         threading.Thread(target=nudge, daemon=True).start()
     try:
-        _say({"listening": listening, "published": publish(task["api"], task["publish"], added)})
+        _say({"listening": listening, "published": ports.publish(task["publish"])})
         for line in sys.stdin:
             _say(probe.run_task(json.loads(line)))
     except (OSError, ValueError):

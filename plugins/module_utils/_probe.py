@@ -29,6 +29,9 @@ CONCURRENT = 512
 SHARE = 4
 """One part in so many of the handles that this process may have is for connections."""
 
+LONGEST_WAIT = 2.0
+"""Seconds that silence is waited for at most, for the reason that answers took long."""
+
 HANDLE_SECONDS = 0.02
 """Seconds after which a probe for which there was no handle is tried again."""
 
@@ -191,7 +194,9 @@ def _step(item: _Connection, now: float) -> Reading | None:
     except OSError as error:
         if item.data:
             return Reading(DATA, item.data, spent)
-        return Reading(_event_of(error.errno or 0, True), seconds=spent, error=_name(error.errno or 0))
+        # Over UDP nothing was accepted that could be reset: what comes is the word of a packet filter or a router.
+        accepted = item.probe.protocol == TCP
+        return Reading(_event_of(error.errno or 0, accepted), seconds=spent, error=_name(error.errno or 0))
     item.data += piece
     if (piece or item.probe.protocol == UDP) and not _finished(item) and len(item.data) < MAX_DATA:
         return None
@@ -303,8 +308,15 @@ def retry_probes(
     return readings
 
 
+def longer_wait(answered: Iterable[float]) -> float:
+    """Seconds that silence is waited for where answers took these: twice the longest, at most LONGEST_WAIT."""
+    return min(LONGEST_WAIT, 2 * max(answered, default=0.0))
+
+
 def run_task(task: dict[str, Any]) -> dict[str, list[Any]]:
     """A vantage point's work, as plain data: first its controls, until they answer, then, not before C(settle), the others.
+
+    What must not answer gets no less time than what did answer needed: on a busy host silence would come too soon.
 
     :param task: C(controls) and C(probes) (lists of the fields of a Probe, send in hexadecimal), C(patience) and C(settle) in seconds.
     :returns: key to [event, data in hexadecimal, seconds, error].
@@ -318,5 +330,7 @@ def run_task(task: dict[str, Any]) -> dict[str, list[Any]]:
     controls = {row[0]: make(row) for row in task["controls"]}
     readings = retry_probes(controls, controls.__getitem__, lambda key, r: len(r.data) >= controls[key].want, task["patience"])
     time.sleep(max(0.0, begun + task["settle"] - time.monotonic()))
-    readings.update(run_probes([make(row) for row in task["probes"]], task["patience"]))
+    floor = longer_wait(reading.seconds for reading in readings.values() if reading.event == DATA)
+    probes = [make(row) for row in task["probes"]]
+    readings.update(run_probes([probe._replace(wait=max(probe.wait, floor)) for probe in probes], task["patience"]))
     return {key: [r.event, r.data.hex(), round(r.seconds, 4), r.error] for key, r in readings.items()}

@@ -76,7 +76,7 @@ def vantage_of(address: str) -> str:
     return f"host {address}"
 
 
-def _brackets(address: str) -> str:
+def brackets(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
@@ -90,7 +90,7 @@ def canary_port(host_ip: str | None, chosen: bool, port: int, inside: int, proto
         return Published(f"{inside}, not published", None, inside, inside, protocol=protocol)
     if chosen:
         return Published(f"{inside} (got {port or 'none'})", "", port, inside, protocol=protocol)
-    return Published(f"{_brackets(host_ip)}:{port}:{inside}".lstrip(":"), host_ip, port, inside, protocol=protocol)
+    return Published(f"{brackets(host_ip)}:{port}:{inside}".lstrip(":"), host_ip, port, inside, protocol=protocol)
 
 
 def canary_bindings(published: list[Published], chosen: set[int]) -> dict[str, list[dict[str, str]]]:
@@ -129,7 +129,7 @@ def container_ports(containers: list[dict[str, Any]]) -> tuple[list[Published], 
                 continue
             # `-p P:C` is listed as 0.0.0.0 and, where the namespace has IPv6, also as ::.
             inside, host_ip, protocol = _port(item.get("PrivatePort")), item.get("IP") or "0.0.0.0", item.get("Type")
-            if not _is_address(host_ip):
+            if not is_address(host_ip):
                 continue
             if protocol in PROTOCOLS:
                 found.setdefault((host_ip, port, protocol, name), (name, inside))
@@ -138,7 +138,7 @@ def container_ports(containers: list[dict[str, Any]]) -> tuple[list[Published], 
     return [_container_port(key, *value, found) for key, value in found.items() if not _second_half(key, found)], len(others)
 
 
-def _is_address(value: Any) -> bool:
+def is_address(value: Any) -> bool:
     """Whether it is an address that can be published on. One with a scope cannot, and after its % any text may follow."""
     try:
         return isinstance(value, str) and "%" not in value and bool(kind_of(value))
@@ -154,7 +154,7 @@ def _second_half(key: tuple[str, int, str, str], found: Iterable[Any]) -> bool:
 def _container_port(key: tuple[str, int, str, str], name: str, inside: int, found: Iterable[Any]) -> Published:
     listed, port, protocol, _name = key
     both = listed == "0.0.0.0" and ("::", *key[1:]) in found
-    shown = f"{clean(name, MAX_SHOWN)} {'' if both else _brackets(listed) + ':'}{port}->{inside}"
+    shown = f"{clean(name, MAX_SHOWN)} {'' if both else brackets(listed) + ':'}{port}->{inside}"
     return Published(shown, "" if both else listed, port, inside, name, protocol, "container")
 
 

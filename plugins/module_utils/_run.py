@@ -157,14 +157,22 @@ class Conversation:
             said += os.read(self._process.stderr.fileno(), 65536)
         return said.decode("utf-8", "backslashreplace").strip()[-MAX_ERROR:] or otherwise
 
-    def end(self, seconds: float) -> None:
-        """Close its standard input, give it some seconds to take its leave, and kill what is left."""
+    def end(self, seconds: float, number: int = 0) -> tuple[int, bytes]:
+        """Close its standard input, give it some seconds to take its leave, and kill what is left.
+
+        :param number: a signal that it gets besides, for a program that may be busy with something else than its input.
+        :returns: its status, negative for a signal; and what it wrote to standard output that nobody heard, at most 64 KiB of it.
+        """
         deadline = Deadline(seconds)
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, number)
         while os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and not deadline.expired():
             time.sleep(0.005)
-        _put_away(self._process)
+        with contextlib.suppress(OSError):
+            self._read[self._process.stdout] += os.read(self._process.stdout.fileno(), 65536)
+        return _put_away(self._process), self._read[self._process.stdout]
 
 
 def _attend(process: subprocess.Popen[bytes], deadline: Deadline, data: bytes) -> tuple[str, list[bytes]]:

@@ -12,8 +12,8 @@ version_added: 0.1.0
 author:
   - portside.rootless_docker contributors (@portside)
 description:
-  - Proves with data, never with a bare connect, which published ports of one user's rootless Docker daemon answer from where. TCP and UDP,
-    IPv4 and IPv6, whatever made the daemon and whichever port driver it has.
+  - Proves which published ports of one user's rootless Docker daemon answer from where, by canaries with data and never with a bare
+    connect. TCP and UDP, IPv4 and IPv6, whatever made the daemon and whichever port driver it has.
   - It puts up canaries of its own (O(canary)), published on C(127.0.0.1), on all addresses, on C(0.0.0.0), on a port that the Engine
     chooses and, where the daemon has IPv6, on C([::1]) and C([::]). They are asked from the host's loopback and from the host's own
     addresses. A fresh nonce and a challenge for each connection show that it is the canary who answers.
@@ -312,8 +312,8 @@ findings:
           V(port_not_added), V(out_of_time), V(container_not_started), V(port_held_by_other_daemon),
           V(port_held_by_other_process), V(loopback_flag_missing), V(ipv6_off), V(ephemeral_range_skipped),
           V(privileged_port), V(detached_host_network), V(host_loopback_leak), V(udp_of_slirp4netns),
-          V(container_not_listening), V(port_used_by_connection), V(pesto_blocked), V(no_listener), V(filtered_on_host),
-          V(unexpected_answer), V(expectation_not_met), V(answers_where_it_must_not), V(listener_without_container),
+          V(container_not_listening), V(port_used_by_connection), V(pesto_blocked), V(loopback_tcp_hangs), V(no_listener),
+          V(filtered_on_host), V(unexpected_answer), V(expectation_not_met), V(answers_where_it_must_not), V(listener_without_container),
           V(open_where_it_must_not), V(namespace_not_entered), V(no_control), V(unknown).
       type: str
       sample: loopback_flag_missing

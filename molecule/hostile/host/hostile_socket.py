@@ -106,6 +106,37 @@ def lists_ports(connection: socket.socket) -> None:
     connection.sendall(answer(json.dumps([*json.loads(body), more]).encode()))
 
 
+def passed_on(connection: socket.socket) -> tuple[bytes, bytes]:
+    """A request, and what the real other end answered to it, which ends the connection after it."""
+    request = head_of(connection)
+    head, _end, body = request.partition(b"\r\n\r\n")
+    length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+    while len(body) < length:
+        body += connection.recv(65536)
+    with socket.socket(socket.AF_UNIX) as real:
+        real.connect(sys.argv[2] + ".real")
+        real.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
+        data = b""
+        while piece := real.recv(65536):
+            data += piece
+    return head, data
+
+
+def delays(connection: socket.socket) -> None:
+    """The real other end, and every answer comes late."""
+    _request, data = passed_on(connection)
+    time.sleep(0.7)
+    connection.sendall(data)
+
+
+def swallows(connection: socket.socket) -> None:
+    """The real other end, but that nobody learns what became of a POST."""
+    request, data = passed_on(connection)
+    if request.startswith(b"POST"):
+        time.sleep(3600)
+    connection.sendall(data)
+
+
 def pump(source: socket.socket, target: socket.socket) -> None:
     """Carry bytes one way until they end."""
     with contextlib.suppress(OSError):
@@ -114,13 +145,16 @@ def pump(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-BEHAVIOURS = {each.__name__: each for each in (hangs, drips, floods, floods_headers, garbage, closes, swells, nests, refuses, lists_ports)}
+BEHAVIOURS = {
+    each.__name__: each
+    for each in (hangs, drips, floods, floods_headers, garbage, closes, swells, nests, refuses, lists_ports, delays, swallows)
+}
 
 
 def serve(behave, connection: socket.socket) -> None:
     """One connection."""
     with connection, contextlib.suppress(OSError):
-        if behave is not lists_ports:
+        if behave not in (lists_ports, delays, swallows):
             connection.recv(65536)
         behave(connection)
 

@@ -189,3 +189,11 @@ def test_all_addresses_are_all_of_a_family(host_ip, address, kind):
 def test_cell_as_result_has_verdict_and_visibility():
     result = cell("a", "host", "reset", expected="must_not").as_result()
     assert (result["verdict"], result["visible"], result["outcome"]) == ("pass", True, "reset")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [("reset", "fail"), ("closed", "fail"), ("silent", "fail"), ("refused", "pass"), ("timed_out", "pass")],
+)
+def test_a_listener_that_nobody_published_must_not_be_seen(outcome, verdict):
+    assert cell("[::]:80 pasta", "host ::1", outcome, expected="must_not", group="listener").verdict == verdict

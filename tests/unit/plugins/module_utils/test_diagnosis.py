@@ -252,6 +252,16 @@ CASES = [
         "ss -tan",
     ),
     ("pesto_blocked", evidence(port_driver="pesto"), [cell(20000, container=""), cell()], ["refuses every further port"], "Listen failed"),
+    ("pesto_blocked", evidence(port_driver="pesto"), [cell(20000, container="", group="namespace")], ["refuses every"], "Listen failed"),
+    (
+        "loopback_tcp_hangs",
+        evidence(pasta_skips_ephemeral=False, holders=(OURS,)),
+        [cell(outcome="silent", container="")],
+        ["may hang", "bugs 202"],
+        "newer passt",
+    ),
+    ("unknown", evidence(pasta_skips_ephemeral=True, holders=(OURS,)), [cell(outcome="silent", container="")], ["No known"], "evidence"),
+    ("no_listener", evidence(), [cell(container="", group="namespace")], ["although it was published"], "restart docker.service"),
     ("no_listener", evidence(), [cell()], ["Nothing on the host listens"], "Restart the container"),
     ("filtered_on_host", evidence(holders=(OURS,)), [cell(outcome="timed_out", container="")], ["timed out", "drops"], "nft list ruleset"),
     (

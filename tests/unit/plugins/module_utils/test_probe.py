@@ -201,3 +201,36 @@ def test_task_runs_controls_first():
         running.stop()
     assert bytes.fromhex(got["control"][1]) == server.answer("nonce", b"c" * server.CHALLENGE, port)
     assert got["p"][0] == "silent"
+
+
+def test_what_must_not_answer_gets_the_time_that_answers_take():
+    def slow(client):
+        challenge = client.recv(server.CHALLENGE)
+        time.sleep(0.4)
+        with contextlib.suppress(OSError):
+            client.sendall(server.answer("nonce", challenge, client.getsockname()[1], "tcp"))
+
+    with service(slow) as one, service(slow) as other:
+        cells = [
+            contract.Cell("canary", "x", f"host {LOOPBACK}", LOOPBACK, port, expected, None)
+            for port, expected in ((one, contract.ANSWERS), (other, contract.MUST_NOT))
+        ]
+        seen = questions.ask(cells, {i: questions.CanaryQuestion(c, "nonce", c.port) for i, c in enumerate(cells)}, Deadline(5))
+    assert [cell.outcome for cell in seen] == ["answered", "answered"]
+
+
+def test_a_task_gives_its_probes_the_time_that_controls_take():
+    def slow(client):
+        time.sleep(0.3)
+        with contextlib.suppress(OSError):
+            client.sendall(b"x")
+
+    with service(slow) as port:
+        rows = [[key, LOOPBACK, port, "", 1, wait, "tcp"] for key, wait in (("control", 1), ("probe", 0.1))]
+        got = probe.run_task({"controls": rows[:1], "probes": rows[1:], "patience": 2, "settle": 0})
+    assert got["probe"][0] == "data"
+
+
+def test_no_error_over_udp_is_a_reset():
+    got = probe.run_probes([probe.Probe("x", LOOPBACK, 9, b"x" * 70000, protocol="udp")], 1)["x"]
+    assert (got.event, got.error) == ("unreachable", "EMSGSIZE")
