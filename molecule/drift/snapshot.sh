@@ -8,7 +8,8 @@ set -eu
 find /etc /opt /usr/local /var/lib/rootless-docker /var/lib/systemd/linger /run/systemd/user /home/*/.config \
   \( -type f -o -type l -o -type d \) -printf '%p\t%u:%g %m %T@ %l\n' 2>/dev/null | sed 's/^/file /'
 find /etc /opt /usr/local /var/lib/rootless-docker -type f -exec sha256sum {} + 2>/dev/null | sed 's/^\([^ ]*\)  \(.*\)$/content \2\t\1/'
-for program in /usr/sbin/dockerd /usr/bin/docker /usr/bin/pasta /usr/bin/pasta.avx2 /usr/share/docker.io/contrib/dockerd-rootless.sh; do
+for program in /usr/sbin/dockerd /usr/bin/docker /usr/bin/containerd /usr/bin/pasta /usr/bin/pasta.avx2 /usr/bin/slirp4netns \
+  /usr/share/docker.io/contrib/dockerd-rootless.sh; do
   printf 'program %s\t%s\n' "$program" "$(stat -c '%i %s %Z' "$program" 2>/dev/null || echo absent)"
 done
 

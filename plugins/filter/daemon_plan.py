@@ -31,6 +31,12 @@ options:
     default: false
   adopt:
     description: Whether a unit in a user's home that hides the role's is removed, and its daemon's data taken over.
+  unstopped:
+    description:
+      - Users to be absent whose daemon could not be stopped, by name, as RV(portside.rootless_docker.user_unit#module:undone).
+      - What it needs stays.
+    type: dict
+    default: {}
   restart:
     description: When a daemon is restarted, as the variable C(rootless_daemon_restart) of the role.
     type: str
@@ -57,12 +63,12 @@ _value:
   description:
     - C(errors), combinations that are known not to work here, each with its reason and remedy; nothing may be done then.
     - C(left_out), users who cannot be served while the others are, and why; C(notes), what is worth knowing.
-    - C(packages), C(preparations), C(accounts), C(subordinate_ids), C(stop), C(directories), C(files) and C(start), what each task
-      has to do.
+    - C(repair), C(packages), C(preparations), C(accounts), C(subordinate_ids), C(stop), C(directories), C(files) and C(start), what each
+      task has to do.
     - C(deferred), one line for each restart or adoption that is put off with C(restart=defer), and C(previous), users who run as they
       were started.
     - C(unserved), those of C(left_out) that are to be present and for whom nothing is done; C(unanswered), those that are to be absent
-      and of whom nobody knows what runs.
+      and whose daemon may run, because nobody knows, it could not be stopped, or it runs without an account.
     - C(reasons), one line for each unit that is touched, and C(resolved), the port driver of each user.
   type: dict
 """

@@ -20,8 +20,9 @@ options:
     description:
       - C(rewritten) and C(removed), paths of program files that are going to be replaced and removed.
       - C(rootlesskit), the C(path) and C(version) that are going to be active.
-      - C(pasta_options), what pasta is going to accept.
-      - What is not in it, or null, stays as it is.
+      - C(pasta_options), what pasta is going to accept, and C(dockerd_version), the version that C(dockerd) is going to have. They count
+        where that program is missing or in C(rewritten); where they are not given, nobody knows.
+      - All else that is not in it, or null, stays as it is.
     type: dict
     required: true
 """

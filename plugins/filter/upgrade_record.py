@@ -35,12 +35,17 @@ options:
     description: When the upgrade began, as text.
     type: str
     required: true
+  declared:
+    description: Names of the users whose daemons the upgrade may touch. The way back restarts no other.
+    type: list
+    elements: str
+    required: true
 """
 
 EXAMPLES = r"""
 - name: Say what there would be to go back to
   ansible.builtin.debug:
-    msg: "{{ (info | portside.rootless_docker.upgrade_record(state.files, passt, '/opt/rootlesskit', record, 'now')).before.text }}"
+    msg: "{{ (info | portside.rootless_docker.upgrade_record(files, passt, '/opt/rootlesskit', record, 'now', ['alice'])).before.text }}"
 """
 
 RETURN = r"""

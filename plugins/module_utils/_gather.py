@@ -109,7 +109,8 @@ def stale_programs(processes: DaemonProcesses) -> tuple[str, ...]:
     parent = processes.parent
     environ = parse_environ(read_bytes(f"{PROC}/{parent.pid}/environ") or b"") if parent is not None else {}
     running: dict[str, Any] = dict.fromkeys((*NAMES, "network_driver"))
-    for name, process in (("rootlesskit", parent), ("dockerd", processes.dockerd), ("pasta", processes.live_pasta)):
+    found = {"rootlesskit": parent, "dockerd": processes.dockerd, "containerd": processes.containerd, "pasta": processes.live_pasta}
+    for name, process in found.items():
         # What a wrapper runs only the wrapper knows; nor is it known what a start finds by a PATH that cannot be read.
         wrapped = name == "pasta" and parent is not None and option_value(own_options(parent.argv), "--pasta-binary") is not None
         installed = would_start(name, environ) if environ and not wrapped else None

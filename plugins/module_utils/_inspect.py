@@ -10,6 +10,7 @@ import functools
 import json
 import os
 import pwd
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils import (
@@ -19,6 +20,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils import (
     _health_state,
     _networks,
     _own_unit,
+    _package_files,
     _prerequisites,
     _problems,
     _procfs,
@@ -64,6 +66,7 @@ COMMON_READS = {"host": "what is installed on the host", "users": "who has a dae
 MAX_USERS = 1000
 MAX_NETWORKS = 256
 MAX_ARGUMENTS = 200
+MAX_ORPHANS = 5
 STEP = 0.4
 """Part of the whole time that one read of one user's may take: a socket that hangs must leave time for the others."""
 LAST_READS = 1.0
@@ -73,8 +76,11 @@ LAST_READS = 1.0
 # -- the host ----------------------------------------------------------------
 
 
-def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, Any]:
-    """The programs on disk, and what of the kernel and the system choices depend on."""
+def inspect_host(rootlesskit_directory: str, deadline: Deadline, packages: Sequence[str] = ()) -> dict[str, Any]:
+    """The programs on disk, and what of the kernel and the system choices depend on.
+
+    :param packages: whose programs are compared with what the packages brought.
+    """
     ask = _programs.asker(deadline)
     current = os.path.join(rootlesskit_directory, "current")
     found = {
@@ -102,7 +108,8 @@ def inspect_host(rootlesskit_directory: str, deadline: Deadline) -> dict[str, An
         "rootlesskit": os.path.realpath(found["rootlesskit"]) if found["rootlesskit"] else None,
         **{f"{name}_version": read.get(f"{name}_version") for name in found},
         "launch_script": next((path for path in _programs.LAUNCH_SCRIPTS if os.path.exists(path)), None),
-        "pasta_options": read.get("pasta_options", []),
+        "pasta_options": read.get("pasta_options"),
+        "altered": _package_files.altered_files(packages),
         "newuidmap": _programs.which("newuidmap"),
         "ephemeral_ports": [int(low), int(high)],
         "unprivileged_port_start": int(_procfs.read_text("/proc/sys/net/ipv4/ip_unprivileged_port_start") or "1024"),
@@ -252,6 +259,19 @@ def users_with_a_daemon() -> list[str]:
     return sorted(names)
 
 
+def find_orphans(users: Iterable[str], processes: Iterable[Process]) -> dict[str, list[dict[str, int]]]:
+    """The processes of each user's daemon, known by the configuration that the unit names to it.
+
+    It is for users without an account, whose uid nobody knows.
+    """
+    options = {f"--config-file={CONFIGURATION}/{user}/daemon.json": user for user in users}
+    found: dict[str, list[dict[str, int]]] = {user: [] for user in options.values()}
+    for process in processes:
+        for option in set(process.argv).intersection(options) if process.alive else ():
+            found[options[option]].append({"pid": process.pid, "uid": process.uid})
+    return {user: every[:MAX_ORPHANS] for user, every in found.items()}
+
+
 # -- a user ------------------------------------------------------------------
 
 
@@ -278,6 +298,9 @@ def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.Su
         "exists": account is not None,
         "folder": has_own_folder(user),
         "made": made(user),
+        "environment": own_file(user, "environment"),
+        "daemon_json": own_file(user, "daemon.json"),
+        "orphans": [],
     }
     if account is None:
         return state
@@ -295,15 +318,13 @@ def blank(user: str, account: pwd.struct_passwd | None, files: _account_facts.Su
         **_account_facts.subordinate_facts(files, user, uid),
         "data_root": dict.fromkeys(DATA_ROOT),
         "cgroup_controllers": _cgroups.user_controllers(uid),
-        "environment": own_file(user, "environment"),
-        "daemon_json": own_file(user, "daemon.json"),
         "unit": unit_result(_unit.NO_MANAGER, {}),
         "own": None,
         "digest": {"declared": None, "running": None},
         "reload_pending": False,
         "changed_since_start": [],
         "running": {
-            **dict.fromkeys(("rootlesskit", "dockerd", "pasta", "slirp4netns", "rootlesskit_version", "network_driver", "port_driver")),
+            **dict.fromkeys((*_programs.NAMES, "rootlesskit_version", "network_driver", "port_driver")),
             "processes_hidden": False,
             "variables": {},
             "changed_variables": [],
@@ -417,6 +438,7 @@ def inspect_user(
         "network_driver": info.network_driver if info else None,
         "port_driver": network["port_driver"]["in_effect"],
         "dockerd": described("dockerd", found.dockerd, paths),
+        "containerd": described("containerd", found.containerd, paths),
         # What a wrapper runs only the wrapper knows.
         "pasta": described("pasta", pasta, {} if network["pasta_binary"] else paths, elsewhere=bool(network["pasta_binary"])),
         "slirp4netns": described("slirp4netns", slirp4netns, paths),
@@ -529,6 +551,9 @@ def inspect_users(users: list[str], deadline: Deadline, data_roots: dict[str, st
     files = _account_facts.read_files(_subid.FILES, _account_facts.DATABASES)
     states = {user: blank(user, account, files) for user, account in accounts.items()}
     there = {user: account for user, account in accounts.items() if account is not None}
+    nameless = [user for user, state in states.items() if state["folder"] and not state["exists"]]
+    for user, processes in find_orphans(nameless, _procfs.list_processes() if nameless else []).items():
+        states[user]["orphans"] = processes
     mine: dict[int, list[Process]] = {account.pw_uid: [] for account in there.values()}
     for process in _procfs.list_processes(set(mine)) if mine else []:
         mine[process.uid].append(process)
@@ -543,12 +568,18 @@ def inspect_users(users: list[str], deadline: Deadline, data_roots: dict[str, st
 
 
 def inspect(
-    users: list[str], everybody: bool, rootlesskit_directory: str, seconds: float, data_roots: dict[str, str] | None = None
+    users: list[str],
+    everybody: bool,
+    rootlesskit_directory: str,
+    seconds: float,
+    data_roots: dict[str, str] | None = None,
+    packages: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The host, and the users named, or with C(everybody) those besides who have a daemon.
 
     :param seconds: for everything.
     :param data_roots: by user, where their data will be.
+    :param packages: whose programs are compared with what the packages brought.
     :returns: C(host) and C(users).
     :raises TimeoutError: what is common to all users could not be read in time; it names what is missing.
     """
@@ -557,7 +588,7 @@ def inspect(
     def read_users() -> dict[str, dict[str, Any]]:
         return inspect_users(sorted({*users, *users_with_a_daemon()}) if everybody else users, deadline, data_roots)
 
-    readers = {"host": functools.partial(inspect_host, rootlesskit_directory, deadline), "users": read_users}
+    readers = {"host": functools.partial(inspect_host, rootlesskit_directory, deadline, packages), "users": read_users}
     # Both read side by side themselves, until the same deadline: they need time to hand in what they have without a reader that hangs.
     read = run_all(readers, deadline, grace=2 * GRACE + LAST_READS)
     missing = [COMMON_READS[name] for name in readers if name not in read]

@@ -32,11 +32,13 @@ class SysctlPlan:
     :ivar keep: name and value of what belongs into the file.
     :ivar apply: name and value of what the kernel has to be told now, what is put back included.
     :ivar record: name and value from before, of what is in the file.
+    :ivar set_to: name and value that the kernel was told, of what is in the file.
     """
 
     keep: dict[str, str] = field(default_factory=dict)
     apply: dict[str, str] = field(default_factory=dict)
     record: dict[str, str] = field(default_factory=dict)
+    set_to: dict[str, str] = field(default_factory=dict)
 
 
 def normal(value: object) -> str:
@@ -71,7 +73,11 @@ def satisfied(current: str, kind: str, wanted: str) -> bool:
 
 
 def plan_sysctls(
-    rules: dict[str, tuple[str, str]], current: dict[str, str | None], record: dict[str, str], written: dict[str, str]
+    rules: dict[str, tuple[str, str]],
+    current: dict[str, str | None],
+    record: dict[str, str],
+    was_set: dict[str, str],
+    written: dict[str, str],
 ) -> SysctlPlan:
     """Compare and decide.
 
@@ -80,7 +86,8 @@ def plan_sysctls(
 
     :param current: the kernel's values; None where it does not have the key.
     :param record: values from before the file set them.
-    :param written: what the file holds now.
+    :param was_set: values that the kernel was told, as far as they are on record: earlier versions of the collection went by the file.
+    :param written: what the file holds now, which the next boot sets.
     """
     plan = SysctlPlan()
     for name, (kind, wanted) in rules.items():
@@ -92,11 +99,14 @@ def plan_sysctls(
             continue
         plan.keep[name] = wanted
         plan.record[name] = record.get(name, value)
+        # One that will do is left as it is, also where less would do by now.
+        plan.set_to[name] = was_set.get(name, written.get(name, wanted)) if good else wanted
         if not good:
             plan.apply[name] = wanted
     for name, before in record.items():
         # What somebody else has set to yet another value is not put back.
-        if name not in plan.keep and current.get(name) is not None and current[name] == written.get(name) != before:
+        ours = [values[name] for values in (was_set, written) if name in values]
+        if name not in plan.keep and current.get(name) in ours and current[name] != before:
             plan.apply[name] = before
     return plan
 

@@ -68,12 +68,14 @@ class DaemonProcesses:
     :ivar parent: RootlessKit's parent, the main process of the unit.
     :ivar child: RootlessKit's child, which owns the namespaces.
     :ivar dockerd: below the child.
+    :ivar containerd: the one that dockerd started; None where it was told to use another.
     :ivar pasta: every pasta of this child, zombies too.
     """
 
     parent: Process | None = None
     child: Process | None = None
     dockerd: Process | None = None
+    containerd: Process | None = None
     pasta: tuple[Process, ...] = ()
 
     @property
@@ -84,7 +86,7 @@ class DaemonProcesses:
     @property
     def pids(self) -> frozenset[int]:
         """All of them."""
-        found = (self.parent, self.child, self.dockerd) + self.pasta
+        found = (self.parent, self.child, self.dockerd, self.containerd) + self.pasta
         return frozenset(process.pid for process in found if process is not None)
 
 
@@ -258,10 +260,13 @@ def daemon_processes(uid: int, child_pid: int | None, processes: list[Process]) 
     if child is None:
         return DaemonProcesses()
     parent = mine.get(child.ppid)
+    dockerd = next((p for p in mine.values() if "dockerd" in p.names and p.alive and _descends(p, child.pid, mine)), None)
     return DaemonProcesses(
         parent=parent,
         child=child,
-        dockerd=next((p for p in mine.values() if "dockerd" in p.names and p.alive and _descends(p, child.pid, mine)), None),
+        dockerd=dockerd,
+        # dockerd's own child: a container may have a containerd, too, below a shim.
+        containerd=next((p for p in mine.values() if dockerd and p.ppid == dockerd.pid and "containerd" in p.names and p.alive), None),
         pasta=tuple(p for p in mine.values() if is_pasta_of(p, child.pid, child.ppid)),
     )
 

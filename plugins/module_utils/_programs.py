@@ -31,10 +31,11 @@ PASTA_OPTIONS = ("--host-lo-to-ns-lo", "--conf-path")
 NAMES = {
     "rootlesskit": ("docker-rootlesskit", "rootlesskit"),
     "dockerd": ("dockerd",),
+    "containerd": ("containerd",),
     "pasta": ("pasta",),
     "slirp4netns": ("slirp4netns",),
 }
-"""The names under which the launch script, or RootlessKit, looks for each, in its order."""
+"""The names under which the launch script, RootlessKit or dockerd looks for each, in its order."""
 
 PACKAGES = {"pasta": "passt"}
 """Packages that are named otherwise than their program."""
@@ -70,11 +71,6 @@ def version_in(text: str) -> str | None:
     return clean(match.group(0), 60) if match else None
 
 
-def printed_version(argv: list[str], ask: Ask) -> str | None:
-    """The version that a command prints."""
-    return version_in(ask(argv)[1])
-
-
 def package_version(name: str, ask: Ask) -> str | None:
     """The version of the package that a program of this name is in, by dpkg or rpm."""
     package = PACKAGES.get(name, name)
@@ -90,13 +86,22 @@ def package_version(name: str, ask: Ask) -> str | None:
 
 
 def disk_version(name: str, path: str, ask: Ask) -> str | None:
-    """The version of a file on disk: what it prints, or what the package manager says where it prints none and lies in /usr."""
-    return printed_version([path, "--version"], ask) or (package_version(name, ask) if path.startswith("/usr/bin/") else None)
+    """The version of a file on disk: what it prints, or what the package manager says where it prints none and lies in /usr.
+
+    Empty where it ran and neither names one; None where it did not run to its end, so that nobody knows.
+    """
+    status, output = ask([path, "--version"])
+    found = version_in(output) or (package_version(name, ask) if path.startswith("/usr/bin/") else None)
+    return found or ("" if status == 0 else None)
 
 
-def pasta_options(path: str, ask: Ask) -> list[str]:
-    """Which of the options that matter a pasta knows."""
-    return [option for option in PASTA_OPTIONS if accepts_option(path, option, ask)]
+def pasta_options(path: str, ask: Ask) -> list[str] | None:
+    """Which of the options that matter a pasta knows; None where nobody knows, because it is broken or time was up.
+
+    A refusal counts only where it still runs without the option.
+    """
+    accepted = [option for option in PASTA_OPTIONS if accepts_option(path, option, ask)]
+    return accepted if len(accepted) == len(PASTA_OPTIONS) or ask([path, "--version"])[0] == 0 else None
 
 
 def would_start(name: str, variables: Mapping[str, str]) -> str | None:

@@ -56,12 +56,13 @@ class ReleaseError(Exception):
 class State:
     """What is below the folder.
 
-    :ivar versions: versions with a manifest, newest first.
+    :ivar versions: versions with a manifest, newest first; those that are damaged are among them only where all are looked for.
     :ivar current: what ``current`` points to; empty without one.
     :ivar damage: what is wrong with the wanted version, one phrase each; empty means sound.
     :ivar foreign: what lies in the wanted version's folder and did not come from its archive. That folder comes first on every daemon's
         PATH, so a program there would be started in place of the system's.
     :ivar leftovers: temporary names of runs that were killed.
+    :ivar others: names that are none of all this.
     """
 
     versions: list[str] = field(default_factory=list)
@@ -69,6 +70,7 @@ class State:
     damage: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
 
 
 def version_key(version: str) -> tuple[list[int], bool, str]:
@@ -280,8 +282,17 @@ def _damage_of_entry(path: str, name: str, kind: int, checksum: str) -> list[str
     return damage
 
 
+def is_version(folder: str) -> bool:
+    """Whether a version was installed here, however much of it is missing by now."""
+    if os.path.islink(folder) or not os.path.isdir(folder):
+        return False
+    # Without a manifest nothing tells a folder of somebody else's but what is in it.
+    names = {*os.listdir(folder)}
+    return MANIFEST in names or (bool(names) and names <= {*PROGRAMS, LINK})
+
+
 def read_state(directory: str, version: str = "", checksum: str = "") -> State:
-    """What is below the folder, compared with a wanted version where one is given.
+    """What is below the folder, compared with a wanted version where one is given. Without one all versions are looked for.
 
     :raises ReleaseError: something else stands at one of the names.
     """
@@ -293,14 +304,17 @@ def read_state(directory: str, version: str = "", checksum: str = "") -> State:
     except NotADirectoryError as error:
         raise ReleaseError(f"{directory} is no folder. Move it away, or set rootlesskit_directory") from error
     state.leftovers = [name for name in names if STAGING.match(name)]
+    # One that is damaged is no way back to anything.
+    counts = read_manifest if version else is_version
     state.versions = sorted(
-        (name for name in names if VERSION_NAME.match(name) and read_manifest(os.path.join(directory, name))), key=version_key, reverse=True
+        (name for name in names if VERSION_NAME.match(name) and counts(os.path.join(directory, name))), key=version_key, reverse=True
     )
     link = os.path.join(directory, "current")
     if os.path.islink(link):
         state.current = os.readlink(link)
     elif os.path.lexists(link):
         raise ReleaseError(f"{link} is no symbolic link. Move it away and run again")
+    state.others = [name for name in names if name not in {*state.versions, *state.leftovers, version, "current"}]
     if version:
         folder = os.path.join(directory, version)
         if os.path.lexists(folder) and (os.path.islink(folder) or not os.path.isdir(folder)):

@@ -67,10 +67,16 @@ def id_map(own: int, ranges: list[tuple[int, int]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def not_removed(user: str, path: str, said: str) -> str:
-    """The text of a removal that did not succeed."""
+def not_removed(user: str, path: str, said: str, source: str) -> str:
+    """The text of a removal that did not succeed.
+
+    :param source: where the host takes subordinate ids from.
+    """
     last = said.strip().splitlines()[-1] if said.strip() else "no reason given"
+    ids = f"{user}'s lines in /etc/subuid and /etc/subgid"
+    if source != "files":
+        ids = f"what {source} gives (`getsubids {user}` and `getsubids -g {user}`)"
     return (
         f"{user}: not all of {path} could be removed: {last}. It is removed with the rights of {user} and of its subordinate ids. "
-        f"Remedy: look at what is left there and at {user}'s lines in /etc/subuid and /etc/subgid, and run again"
+        f"Remedy: look at what is left there and at {ids}, and run again"
     )

@@ -48,7 +48,9 @@ options:
     type: path
     default: /etc/modules-load.d/rootless-docker.conf
   record:
-    description: JSON file in which the values from before are kept, under the key C(sysctls). Its other keys are left alone.
+    description:
+      - JSON file in which the values from before are kept, under the key C(sysctls), and those that were set, under the key C(sysctls_set).
+        Its other keys are left alone.
     type: path
     default: /var/lib/rootless-docker/rootless_host.json
 author:
@@ -136,7 +138,7 @@ class KernelSettings:
         path = self.params["record"]
         try:
             record = json.loads(read_text(path) or "{}")
-            if isinstance(record, dict) and isinstance(record.get("sysctls", {}), dict):
+            if isinstance(record, dict) and all(isinstance(record.get(key, {}), dict) for key in ("sysctls", "sysctls_set")):
                 return record
         except ValueError:
             pass
@@ -145,10 +147,10 @@ class KernelSettings:
     def run(self) -> dict:
         """The module's result."""
         written = core.parse_sysctl_file(read_text(self.params["sysctl_file"]) or "")
-        was = self.record.get("sysctls", {})
+        was, was_set = self.record.get("sysctls", {}), self.record.get("sysctls_set", {})
         current = {name: read_text(sysctl_path(name)) for name in {*self.rules, *was}}
         current = {name: None if value is None else core.normal(value) for name, value in current.items()}
-        plan = core.plan_sysctls(self.rules, current, was, written)
+        plan = core.plan_sysctls(self.rules, current, was, was_set, written)
         directory = f"/lib/modules/{platform.release()}"
         builtin = (read_text(f"{directory}/modules.builtin") or "") if os.path.isdir(directory) else None
         modules = core.plan_modules(self.params["modules"], read_text("/proc/modules"), builtin)
@@ -161,13 +163,13 @@ class KernelSettings:
         record, rest = self.plan_files(plan, modules.keep)
         if not self.module.check_mode:
             # What was before is on record before it is changed, and forgotten only after it is put back.
-            keep_first = {**was, **plan.record}
-            if keep_first != was:
-                files.apply(files.make_plan([self.record_file(keep_first)], []))
+            keep_first = {**was, **plan.record}, {**was_set, **plan.set_to}
+            if keep_first != (was, was_set):
+                files.apply(files.make_plan([self.record_file(*keep_first)], []))
             self.set_sysctls(plan.apply)
             self.load_modules(load)
             files.apply(rest)
-            files.apply(files.make_plan([self.record_file(plan.record)], []))
+            files.apply(files.make_plan([self.record_file(plan.record, plan.set_to)], []))
         changes = [*rest.changes, *record.changes]
         return {
             "changed": bool(plan.apply or load or changes),
@@ -184,11 +186,11 @@ class KernelSettings:
             self.params["modules_file"]: core.modules_file(modules, HEADER),
         }
         wanted = [files.File(path, text, present=text is not None) for path, text in texts.items()]
-        return files.make_plan([self.record_file(plan.record)], []), files.make_plan(wanted, [])
+        return files.make_plan([self.record_file(plan.record, plan.set_to)], []), files.make_plan(wanted, [])
 
-    def record_file(self, sysctls: dict[str, str]) -> files.File:
-        """The record with other values from before; it goes when nothing is left in it."""
-        record = {key: value for key, value in {**self.record, "sysctls": sysctls}.items() if value}
+    def record_file(self, before: dict[str, str], set_to: dict[str, str]) -> files.File:
+        """The record with other values from before and that were set; it goes when nothing is left in it."""
+        record = {key: value for key, value in {**self.record, "sysctls": before, "sysctls_set": set_to}.items() if value}
         content = json.dumps(record, indent=2, sort_keys=True) + "\n" if record else None
         return files.File(self.params["record"], content, present=content is not None)
 

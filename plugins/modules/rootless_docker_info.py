@@ -51,6 +51,13 @@ options:
         path, stand for what the user's configuration says.
     type: dict
     default: {}
+  verified_packages:
+    description:
+      - Packages whose programs are compared with what they brought (RV(host.altered)). Needs root. Debian and what derives from it only.
+      - Those that are not installed have nothing to compare. A file that was not changed since its package was unpacked is not read.
+    type: list
+    elements: str
+    default: []
   timeout:
     description:
       - Seconds for everything, between 1 and 600. A socket that hangs gets at most 0.4 of it, so that it does not keep the module from
@@ -98,7 +105,7 @@ host:
       type: str
       sample: /usr/sbin/dockerd
     dockerd_version:
-      description: What it says its version is.
+      description: What it says its version is; empty where it names none, null where there is none or it gave no answer.
       type: str
       sample: 26.1.5+dfsg1
     launch_script:
@@ -110,7 +117,7 @@ host:
       type: str
       sample: /opt/rootlesskit/3.2.0/rootlesskit
     rootlesskit_version:
-      description: What it says its version is.
+      description: What it says its version is, as for C(dockerd_version).
       type: str
       sample: 3.2.0
     pasta:
@@ -118,11 +125,15 @@ host:
       type: str
       sample: /usr/bin/pasta
     pasta_version:
-      description: What it says its version is, or where it says none into a pipe (as on Debian 13) what the package manager says.
+      description:
+        - What it says its version is, or where it says none into a pipe (as on Debian 13) what the package manager says; else as for
+          C(dockerd_version).
       type: str
       sample: 0.0~git20250503.587980c-2+deb13u1
     pasta_options:
-      description: Which of the options that this collection depends on the binary accepts, found by exit status.
+      description:
+        - Which of the options that this collection depends on the binary accepts, found by exit status.
+        - Null where there is no pasta, and where it gave no answer, so that nobody knows.
       type: list
       elements: str
       sample: [--host-lo-to-ns-lo]
@@ -134,6 +145,12 @@ host:
       description: What it says its version is.
       type: str
       sample: 1.2.1
+    altered:
+      description:
+        - For each package of O(verified_packages) the programs that are not as the package brought them. Packages without are left out.
+      type: dict
+      sample:
+        slirp4netns: [/usr/bin/slirp4netns]
     newuidmap:
       description: Path of C(newuidmap).
       type: str
@@ -425,9 +442,25 @@ users:
       type: bool
       sample: true
     made:
-      description: The collection's record of what it made for this user, and under C(ids) of the subordinate ids that the user had.
+      description:
+        - The collection's record of what it made for this user, under C(ids) of the subordinate ids that the user had, and of the C(home).
       type: dict
-      sample: {"linger": true, "account": true, "subid": {"subuid": [[100000, 65536]], "subgid": [[100000, 65536]]}}
+      sample: {"linger": true, "home": "/home/alice", "account": true, "subid": {"subuid": [[100000, 65536]], "subgid": [[100000, 65536]]}}
+    orphans:
+      description:
+        - Where RV(users.folder) is V(true) and RV(users.exists) is V(false), the processes that have the user's C(daemon.json) among their
+          arguments, at most 5. Its daemon runs then, and nobody can name its user. Empty otherwise.
+      type: list
+      elements: dict
+      contains:
+        pid:
+          description: Process id.
+          type: int
+          sample: 883
+        uid:
+          description: Of whom it is.
+          type: int
+          sample: 200001
     uid:
       description: Numeric id.
       type: int
@@ -770,6 +803,11 @@ users:
         dockerd:
           description: The Engine; null where none runs. Fields as in RV(users.running.rootlesskit).
           type: dict
+        containerd:
+          description:
+            - The containerd that the Engine started; null where none runs, or where the Engine was told to use another (C(--containerd)).
+              Shims, which outlive it, and what containers run are none. Fields as in RV(users.running.rootlesskit).
+          type: dict
         pasta:
           description:
             - The pasta that serves this RootlessKit; null where none runs, or where it is not known because of
@@ -1077,6 +1115,16 @@ def checked_data_roots(given: dict) -> dict[str, str]:
     return {str(user): str(path) for user, path in given.items() if path}
 
 
+def checked_packages(names: list[str]) -> list[str]:
+    """The names.
+
+    :raises BadArgument: without root, to which files of packages belong.
+    """
+    if names and os.geteuid() != 0:
+        raise BadArgument(f"verified_packages has {names[0]}, and this runs as uid {os.geteuid()}: only root can compare programs (become)")
+    return names
+
+
 def main() -> None:
     """Speak Ansible."""
     module = AnsibleModule(
@@ -1084,6 +1132,7 @@ def main() -> None:
             "users": {"type": "list", "elements": "str", "default": []},
             "rootlesskit_directory": {"type": "path", "default": "/opt/rootlesskit"},
             "data_roots": {"type": "dict", "default": {}},
+            "verified_packages": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 5},
         },
         supports_check_mode=True,
@@ -1095,13 +1144,14 @@ def main() -> None:
         if not os.path.isabs(directory):
             raise BadArgument(f"rootlesskit_directory is {directory}: it must be an absolute path")
         data_roots = checked_data_roots(module.params["data_roots"])
+        packages = checked_packages(module.params["verified_packages"])
     except BadArgument as error:
         module.fail_json(msg=str(error))
     everybody = not users
     if everybody and os.geteuid() != 0:
         users, everybody = [_inspect.own_name()], False
     try:
-        result = _inspect.inspect(users, everybody, directory, timeout, data_roots)
+        result = _inspect.inspect(users, everybody, directory, timeout, data_roots, packages)
     except TimeoutError as error:
         module.fail_json(msg=f"timeout: {error}. Nothing was changed")
     module.exit_json(changed=False, **result)

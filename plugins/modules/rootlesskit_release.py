@@ -32,6 +32,8 @@ options:
     description:
       - Whether RootlessKit should be there.
       - With V(absent) all versions that this module installed and C(current) are removed, and O(directory) itself if nothing else is in it.
+        A folder that is named as a version counts as one where it has C(.files.json), be it damaged, or nothing but what a version consists
+        of. What stays is named in a warning and in RV(stays).
     type: str
     choices: [present, absent]
     default: present
@@ -138,6 +140,12 @@ removed:
   type: list
   elements: str
   sample: [2.3.6]
+stays:
+  description: Paths in O(directory) that are not known to be this module's and stay, or would.
+  returned: with O(state=absent)
+  type: list
+  elements: str
+  sample: [/opt/rootlesskit/notes.txt]
 versions:
   description: All versions after the run, newest first.
   returned: success
@@ -154,6 +162,9 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _rootlesskit_release as core
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import LockError, one_at_a_time
+
+MAX_NAMED = 5
+"""Paths that a warning names; the rest is counted."""
 
 
 class Release:
@@ -184,7 +195,12 @@ class Release:
         changed = changed or (not self.present and os.path.isdir(self.directory) and not os.listdir(self.directory))
         if changed and not self.module.check_mode:
             self.act(before, install, removed)
+        stays = [] if self.present else [os.path.join(self.directory, name) for name in before.others]
+        if stays:
+            named = ", ".join(stays[:MAX_NAMED]) + (f" and {len(stays) - MAX_NAMED} more" if len(stays) > MAX_NAMED else "")
+            self.module.warn(f"{self.directory} stays, as nothing says that this came from here: {named}. Remove by hand what nobody needs")
         return {
+            **({} if self.present else {"stays": stays}),
             "changed": changed,
             "version": after.current,
             "previous": before.current,

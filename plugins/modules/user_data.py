@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Removes the data root of each user with that user's own rights, within a user namespace that has the user's subordinate ids, as the
     files of containers belong to these. Root removes nothing below a home, so a link that a user laid leads it nowhere.
+  - Where C(/etc/nsswitch.conf) names another source of subordinate ids than the files, they are asked for with C(getsubids).
   - It removes nothing where a file system is mounted at or below the path, and nothing of a user who still runs the daemon.
   - An account goes with its home. It has to have no process left besides its user manager, which is stopped.
   - What one user's removal fails for keeps it from nobody else's. The module fails at its end then.
@@ -93,6 +94,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._engine i
 from ansible_collections.portside.rootless_docker.plugins.module_utils._mounts import mounts_below
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import list_processes
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import Conversation, NotStarted, run
+from ansible_collections.portside.rootless_docker.plugins.module_utils._subid_source import ask_source, host_source
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import manager_is_up
 
 LEAVE_SECONDS = 10
@@ -129,17 +131,27 @@ def refuse_mounts(user: str, path: str) -> None:
         )
 
 
-def as_user(account: pwd.struct_passwd, command: list[str], deadline: Deadline) -> str:
-    """Run a command with the user's rights, and as the root of a user namespace with all of the user's subordinate ids.
+def id_maps(account: pwd.struct_passwd, deadline: Deadline) -> dict[str, str]:
+    """The maps of ids, by kind, of a user namespace with all of the user's subordinate ids, wherever the host takes them from.
 
-    :returns: the last line that it said.
+    :raises SubidError: nobody says which they are.
     """
     names = _subid.names_of(account.pw_name, account.pw_uid)
     own = {"uid": account.pw_uid, "gid": account.pw_gid}
-    maps = {
-        kind: core.id_map(own[kind], [(each.start, each.count) for each in _subid.owned(_subid_files.read(path) or "", names)])
-        for kind, path in _subid.FILES.items()
-    }
+    from_files, maps = host_source() == "files", {}
+    for kind, path in _subid.FILES.items():
+        asked = [] if from_files else ask_source(account.pw_name, kind, deadline)
+        ids = _subid.owned(_subid_files.read(path) or "", names) if from_files else _subid.merged(asked)
+        maps[kind] = core.id_map(own[kind], [(each.start, each.count) for each in ids])
+    return maps
+
+
+def as_user(account: pwd.struct_passwd, command: list[str], maps: dict[str, str], deadline: Deadline) -> str:
+    """Run a command with the user's rights, and as the root of a user namespace.
+
+    :param maps: of the ids in it.
+    :returns: the last line that it said.
+    """
     try:
         talk = Conversation(core.in_namespace(command), account.pw_uid, account.pw_gid)
     except NotStarted as error:
@@ -160,17 +172,17 @@ def as_user(account: pwd.struct_passwd, command: list[str], deadline: Deadline) 
         talk.end(1)
 
 
-def remove_data(account: pwd.struct_passwd, path: str, deadline: Deadline) -> None:
+def remove_data(account: pwd.struct_passwd, path: str, maps: dict[str, str], deadline: Deadline) -> None:
     """Remove a data root as its user.
 
     :raises core.DataError: it, or a part of it, is still there.
     """
-    said = as_user(account, ["rm", "-rf", "--one-file-system", "--", path], deadline)
+    said = as_user(account, ["rm", "-rf", "--one-file-system", "--", path], maps, deadline)
     if kind(path):
-        raise core.DataError(core.not_removed(account.pw_name, path, said))
+        raise core.DataError(core.not_removed(account.pw_name, path, said, host_source()))
 
 
-def remove_account(account: pwd.struct_passwd, deadline: Deadline) -> None:
+def remove_account(account: pwd.struct_passwd, maps: dict[str, str], deadline: Deadline) -> None:
     """Remove an account, after what is in its home was removed as the user: so that a home that cannot go keeps its owner.
 
     :raises core.DataError: it is still there.
@@ -181,11 +193,11 @@ def remove_account(account: pwd.struct_passwd, deadline: Deadline) -> None:
         refuse_mounts(name, home)
     leave(account, deadline)
     if own_home:
-        said = as_user(account, ["find", home, "-xdev", "-mindepth", "1", "-delete"], deadline)
+        said = as_user(account, ["find", home, "-xdev", "-mindepth", "1", "-delete"], maps, deadline)
         try:
             os.rmdir(home)
         except OSError as error:
-            raise core.DataError(core.not_removed(name, home, said or error.strerror or "")) from error
+            raise core.DataError(core.not_removed(name, home, said or error.strerror or "", host_source())) from error
     done = run(["userdel", "--remove", name], deadline)
     if find_account(name) is not None:
         raise core.DataError(f"{name}: the account cannot be removed: {done.error}. Remedy: see to that, and run again")
@@ -216,6 +228,7 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
     """Remove what one entry asks for; what was, or would be, removed.
 
     :raises core.DataError: something is in the way; what could be removed before that is.
+    :raises SubidError: nobody says which subordinate ids the user has. Nothing was removed.
     """
     user, path, deadline = entry["user"], entry["data_root"], Deadline(timeout)
     account = find_account(user)
@@ -237,14 +250,15 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
     if not check_mode and (found or entry["account"]):
         # In check mode the daemon that is to be stopped before still runs.
         core.refuse_daemon(user, path if found else account.pw_dir, list_processes({account.pw_uid}))
+    maps = id_maps(account, deadline) if found or entry["account"] else {}
     if found:
         refuse_mounts(user, path)
         if not check_mode:
-            remove_data(account, path, deadline)
+            remove_data(account, path, maps, deadline)
         done.append(f"{user}: removed {path}")
     if entry["account"]:
         if not check_mode:
-            remove_account(account, deadline)
+            remove_account(account, maps, deadline)
         done.append(f"{user}: removed the account and its home {account.pw_dir}")
     return done
 
@@ -256,7 +270,7 @@ def removals(entries: list[dict], check_mode: bool, timeout: float) -> tuple[lis
     for entry in entries:
         try:
             done += removal(entry, check_mode, timeout)
-        except core.DataError as error:
+        except (core.DataError, _subid.SubidError) as error:
             undone[entry["user"]] = str(error)
     return done, undone
 

@@ -13,7 +13,9 @@ description:
   - Acts on C(docker.service) of users' own managers from root, all users side by side, in one round trip. Nothing is run as the user and
     no temporary file is made.
   - It first lets lingering be as wanted and waits for the user's manager, then reloads the manager's view of its units, then acts.
-  - Where a daemon does not come up, the failure carries the last lines of its journal.
+  - A user whose unit cannot be brought where it should be keeps it from nobody else. The module fails once it has acted for all, and
+    RV(undone) says of whom and why.
+  - Where a daemon does not come up, or does not stop, the failure carries the last lines of its journal.
   - A restart is timed by what users notice, how long the published TCP ports of running containers do not answer (RV(outages)). Those count
     that answer before; a connection that stays open or brings data is an answer.
   - Containers that ran before a restart, whose restart policy is C(always) or C(unless-stopped) and that the Engine did not start again by
@@ -118,6 +120,15 @@ done:
   type: list
   elements: str
   sample: ["alice: start, active after 1.4 s"]
+undone:
+  description:
+    - For each user whose unit could not be brought where it should be, why. With one of them the module fails.
+    - Where it is missing, nothing was done for anybody.
+  returned: when all users were seen to
+  type: dict
+  sample:
+    bob: >-
+      bob: docker.service could not be stopped within 120 s: systemctl --user --machine=bob@ stop docker.service: not ended in time. …
 outages:
   description:
     - For each user whose daemon was restarted or adopted while published ports answered, how long they did not.
@@ -225,6 +236,26 @@ def state(user: str, uid: int) -> str:
     return call([*systemctl(user, uid), "show", UNIT, "--property=ActiveState", "--value"], 10).strip()
 
 
+def stop(user: str, uid: int, timeout: float) -> None:
+    """Have the unit stopped. It has no time limit of its own (TimeoutSec=0), as its containers may need theirs.
+
+    :raises UnitError: it is not known to be.
+    """
+    try:
+        call([*systemctl(user, uid), "stop", UNIT], timeout)
+    except UnitError as error:
+        raise UnitError(unstopped(user, uid, timeout, str(error), journal(uid))) from error
+
+
+def unstopped(user: str, uid: int, timeout: float, error: str, lines: str) -> str:
+    """That a unit could not be stopped, and what to do."""
+    return (
+        f"{UNIT} could not be stopped within {timeout:.0f} s: {error}. Its daemon may run still. Remedy: see what it waits for with "
+        f"systemctl --user --machine={user}@ status {UNIT}, and run again when that has ended, or with more time; or end all that {user} "
+        f"runs at once, with systemctl kill --signal=KILL user@{uid}.service, and run again\nLast lines of its journal:\n{lines}"
+    )
+
+
 def published(uid: int) -> list[str] | None:
     """What the user's running containers publish; None where the Engine does not say."""
     found = read_engine(uid, Deadline(ENGINE_SECONDS))["published"]
@@ -256,7 +287,7 @@ def adopt(account: pwd.struct_passwd, own: dict, timeout: float) -> None:
     command, path = systemctl(account.pw_name, account.pw_uid), own["path"]
     # It ends with 1 for a unit that is disabled.
     enabled = run([*command, "is-enabled", UNIT], Deadline(10)).output.strip() == "enabled"
-    call([*command, "stop", UNIT], timeout)
+    stop(account.pw_name, account.pw_uid, timeout)
     try:
         call([*command, "disable", UNIT], 30)
         call(["rm", "--force", "--", path], 10, account=account)
@@ -304,7 +335,7 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
             reached = "active"
             started = start_again(uid, before, Deadline(START_SECONDS)) if before else []
         elif action == "stop" and manager_is_up(uid):
-            call([*command, "stop", UNIT], timeout)
+            stop(user, uid, timeout)
             call([*command, "daemon-reload"], 30)
             reached = state(user, uid)
         elif action == "reread" and manager_is_up(uid):
@@ -321,6 +352,16 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
     text = f"{user}: {', '.join(words)}" + (f", {reached} after {seconds:.1f} s" if reached else "")
     text += f"; containers that did not come back by themselves and were started: {', '.join(started)}" if started else ""
     return "" if error_text else text, error_text, {"user": user, **outage} if outage else None
+
+
+def summary(units: list[dict], results: list[tuple[str, str, dict | None]]) -> dict:
+    """What the module returns of what :func:`act` returned for each entry."""
+    done = [text for text, _error, _outage in results if text]
+    undone: dict[str, str] = {}
+    for entry, (_text, error, _outage) in zip(units, results):
+        if error:
+            undone[entry["user"]] = f"{undone[entry['user']]}\n{error}" if entry["user"] in undone else error
+    return {"changed": bool(done), "done": done, "undone": undone, "outages": [outage for _text, _error, outage in results if outage]}
 
 
 def account_of(user: str) -> pwd.struct_passwd:
@@ -392,17 +433,15 @@ def main() -> None:
         module.fail_json(msg=str(error), done=[], outages=[])
     if module.check_mode:
         done = [f"{entry['user']}: {entry['action']} (not done in check mode)" for entry in units]
-        module.exit_json(changed=bool(units), done=done, outages=[], diff=removed(units))
+        module.exit_json(changed=bool(units), done=done, undone={}, outages=[], diff=removed(units))
     if os.geteuid() != 0:
         module.fail_json(msg="user_unit acts on other users' managers and needs root; run it with become", done=[], outages=[])
     with ThreadPoolExecutor(max_workers=8) as pool:
         results = list(pool.map(lambda entry: act(entry, timeout, ports_timeout), units))
-    done = [text for text, _error, _outage in results if text]
-    errors = [error for _text, error, _outage in results if error]
-    outages = [outage for _text, _error, outage in results if outage]
-    if errors:
-        module.fail_json(msg="\n\n".join(errors), done=done, outages=outages, changed=bool(done))
-    module.exit_json(changed=bool(done), done=done, outages=outages, diff=removed(units))
+    result = {**summary(units, results), "diff": removed(units)}
+    if result["undone"]:
+        module.fail_json(msg="\n\n".join(result["undone"].values()), **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

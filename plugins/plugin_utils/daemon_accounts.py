@@ -38,6 +38,20 @@ def answer_obstacle(state: dict[str, Any]) -> str:
     return ""
 
 
+def orphan_obstacle(state: dict[str, Any]) -> str:
+    """Why the daemon of a user without an account cannot be stopped; empty where none runs."""
+    found = state.get("orphans")
+    if not found:
+        return ""
+    uids = sorted({each["uid"] for each in found})
+    managers = " ".join(f"user@{uid}.service" for uid in uids)
+    return (
+        f"there is no such account, and its daemon runs: process {', '.join(str(each['pid']) for each in found)} of uid "
+        f"{', '.join(map(str, uids))}. Remedy: see whether the directory service answers (`getent passwd {state['name']}`), and run again "
+        f"when it does; if the account is gone for good, stop everything that it runs (`systemctl stop {managers}`), and run again"
+    )
+
+
 def account_obstacle(state: dict[str, Any], host: dict[str, Any]) -> str:
     """Why this account cannot have a daemon whatever is done on the host; empty where it can, or where it is not known.
 

@@ -14,8 +14,9 @@ import os
 import re
 from typing import Any, NamedTuple
 
+from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environment_file
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_removal
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.adoption import adoption_changes, adoption_obstacles
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.adoption import adoption_changes, adoption_obstacles, data_root
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
     account_obstacle,
     answer_obstacle,
@@ -42,13 +43,14 @@ from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_ac
 )
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_effect import unlike_asked, unlike_told
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import DIGEST, complete
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_prediction import port_driver_kept
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_prediction import PORT_DRIVER, port_driver_kept
 
 CONFIGURATION = daemon_removal.CONFIGURATION
 WRAPPER = "/usr/local/libexec/rootless-docker/pasta"
 UNIT = "/etc/systemd/user/docker.service"
 ENABLED = "/etc/systemd/user/default.target.wants/docker.service"
 SHELL_SNIPPET = "/etc/profile.d/rootless-docker.sh"
+FLAGS = "DOCKERD_ROOTLESS_ROOTLESSKIT_FLAGS"
 # Where packages put their units and drop-ins.
 VENDOR = "/usr/lib/"
 # The first line of every file of the role, which tells it from somebody else's.
@@ -66,8 +68,8 @@ def engine_is_known_with_pesto(text: str | None) -> bool:
     return version(text)[:2] == (26, 1) or version(text) >= (29, 8)
 
 
-def resolve_port_driver(user: dict[str, Any], host: dict[str, Any]) -> str:
-    """What C(auto) means on this host; every other value as it is.
+def resolve_port_driver(user: dict[str, Any], host: dict[str, Any]) -> str | None:
+    """What C(auto) means on this host, None where that depends on what nobody knows; every other value as it is.
 
     pesto binds the address that was asked for, at once, and nothing else; so it is preferred where it was seen to work.
     """
@@ -75,39 +77,64 @@ def resolve_port_driver(user: dict[str, Any], host: dict[str, Any]) -> str:
         return user["port_driver"]
     if user["network_driver"] == "slirp4netns":
         return "builtin"
-    works = (
-        version(host["rootlesskit_version"]) >= (3, 1, 0)
-        and "--conf-path" in host["pasta_options"]
-        and not user["ipv6"]
-        and engine_is_known_with_pesto(host["dockerd_version"])
-    )
-    return "pesto" if works else "implicit"
+    rootlesskit, options, engine = host["rootlesskit_version"], host["pasta_options"], host["dockerd_version"]
+    needs = [
+        not user["ipv6"],
+        None if rootlesskit is None else version(rootlesskit) >= (3, 1, 0),
+        None if options is None else "--conf-path" in options,
+        None if engine is None else engine_is_known_with_pesto(engine),
+    ]
+    if False in needs:
+        return "implicit"
+    return None if None in needs else "pesto"
 
 
-def needs_wrapper(user: dict[str, Any], port_driver: str, host: dict[str, Any]) -> bool:
-    """Whether pasta has to be told to forward the ephemeral range too.
+def needs_wrapper(user: dict[str, Any], port_driver: str | None, host: dict[str, Any]) -> bool | None:
+    """Whether pasta has to be told to forward the ephemeral range too; None where nobody knows.
 
     passt from 2026_05_07 on leaves it out of what it forwards by itself. That is the release that learned --conf-path.
     """
-    return user["network_driver"] == "pasta" and port_driver == "implicit" and "--conf-path" in host["pasta_options"]
+    if user["network_driver"] != "pasta" or port_driver != "implicit":
+        return False
+    return None if host["pasta_options"] is None else "--conf-path" in host["pasta_options"]
+
+
+def as_chosen_for(host: dict[str, Any], environment_text: str | None) -> dict[str, Any]:
+    """The same host; where nobody knows what pasta accepts, with what a user's environment file tells of it: who wrote that, knew.
+
+    Otherwise an overloaded host would be enough to give a user another port driver, with a restart.
+    """
+    if host["pasta_options"] is not None:
+        return host
+    variables = parse_environment_file(environment_text or "")
+    driver = variables.get(PORT_DRIVER)
+    if driver == "pesto" or f"--pasta-binary={WRAPPER}" in variables.get(FLAGS, ""):
+        return {**host, "pasta_options": ["--conf-path"]}
+    return {**host, "pasta_options": []} if driver == "implicit" else host
 
 
 def combination_errors(user: dict[str, Any], port_driver: str, host: dict[str, Any]) -> list[str]:
-    """Why this combination is known not to work on this host."""
+    """Why this combination is known not to work on this host; what nobody knows refuses nothing, but a RootlessKit that does not answer."""
     rootlesskit, engine = host["rootlesskit_version"], host["dockerd_version"]
+    known = rootlesskit is not None
     pasta = user["network_driver"] == "pasta"
     pesto = port_driver == "pesto"
     rules = [
         (
-            pasta and version(rootlesskit) < (2, 3, 2),
+            pasta and host["rootlesskit"] and not known,
+            f"{host['rootlesskit']} gives no version, so nobody knows whether it is 2.3.2 or later. Remedy: run again when the host is "
+            "less busy; if it stays so, role rootlesskit",
+        ),
+        (
+            pasta and known and version(rootlesskit) < (2, 3, 2),
             f"rootlesskit {rootlesskit} is older than 2.3.2: a port published on 127.0.0.1 is reset. Remedy: role rootlesskit",
         ),
         (
-            pesto and version(rootlesskit) < (3, 1, 0),
+            pesto and known and version(rootlesskit) < (3, 1, 0),
             f"port_driver pesto needs rootlesskit 3.1.0, installed is {rootlesskit}. Remedy: role rootlesskit, or port_driver implicit",
         ),
         (
-            pesto and "--conf-path" not in host["pasta_options"],
+            pesto and host["pasta_options"] is not None and "--conf-path" not in host["pasta_options"],
             f"port_driver pesto needs a pasta that accepts --conf-path, and {host['pasta']} does not. "
             "Remedy: pasta_source: backports, or port_driver implicit",
         ),
@@ -118,6 +145,16 @@ def combination_errors(user: dict[str, Any], port_driver: str, host: dict[str, A
         ),
     ]
     return [text for applies, text in rules if applies]
+
+
+def unanswered(host: dict[str, Any]) -> str:
+    """Why nobody knows which port driver a user is to have."""
+    asked = {"rootlesskit": "rootlesskit_version", "pasta": "pasta_options", "dockerd": "dockerd_version"}
+    silent = [host[name] for name, fact in asked.items() if host[fact] is None]
+    return (
+        f"which port driver it is to have depends on {' and '.join(silent)}, which gave no answer. Remedy: run again when the host is "
+        "less busy; if it stays so, see what it answers to --version"
+    )
 
 
 def missing_programs(user: dict[str, Any], host: dict[str, Any]) -> list[str]:
@@ -177,6 +214,7 @@ def make_plan(
     restart: str = NOW,
     remove_foreign: bool = False,
     adopt: bool = False,
+    unstopped: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Everything that has to be done, before anything is.
 
@@ -188,19 +226,22 @@ def make_plan(
     :param restart: when a daemon is restarted (O(rootless_daemon_restart)).
     :param remove_foreign: whether drop-ins of root's that nobody declared go.
     :param adopt: whether a unit in a user's home that hides ours is to be removed, and its daemon's data taken over.
+    :param unstopped: users to be absent whose daemon could not be stopped, by name, and why. What it needs stays.
     :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
-        Lists for the tasks: C(accounts), C(subordinate_ids), C(preparations), C(packages), C(stop), C(directories), C(files),
-        C(start), and for users whose data goes too C(hand_back), C(subid_back) and C(kept), what is on record until it is gone.
+        Lists for the tasks: C(repair), packages whose programs were changed; C(accounts), C(subordinate_ids), C(preparations),
+        C(packages), C(stop), C(directories), C(files), C(start), and for users whose data goes too C(hand_back), C(subid_back)
+        and C(kept), what is on record until it is gone.
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
         C(deferred), a line for each restart or adoption that is put off and shows as a change; C(previous), users who run as they were
         started, by which of both; C(unserved), users to be present for whom nothing is done; C(unanswered), users to be
-        absent of whom nobody knows what runs.
+        absent whose daemon may run, because nobody knows, it could not be stopped, or it runs without an account.
     """
     host = info["host"]
     info = daemon_removal.with_kept(info)
     plan: dict[str, Any] = {
         "errors": [], "left_out": [], "notes": [], "accounts": [], "subordinate_ids": [], "preparations": [],
         "packages": [], "stop": [], "start": [], "reasons": [], "resolved": {}, "directories": [], "files": [],
+        "repair": list(host["altered"]),
         "hand_back": [], "subid_back": [], "kept": {},
         "deferred": [], "previous": [], "gone": [], "unserved": [], "unanswered": [],
     }  # fmt: skip
@@ -222,14 +263,19 @@ def make_plan(
         if missing and not check_mode:
             plan["errors"] += [f"{user['name']}: {text}" for text in missing]
             continue
-        kept = port_driver_kept(user, info["users"].get(user["name"], {}).get("environment")) if missing else None
-        port_driver = kept or resolve_port_driver(user, host)
-        wrapper = needs_wrapper(user, port_driver, host)
+        before = info["users"].get(user["name"], {}).get("environment")
+        told = as_chosen_for(host, before)
+        port_driver = resolve_port_driver(user, told) or port_driver_kept(user, before)
+        wrapper = needs_wrapper(user, port_driver, told)
+        # In check mode a program may give no answer because the roles before replace it: then this goes as far as anybody can tell.
+        silent = unanswered(host) if (port_driver is None or wrapper is None) and not check_mode else ""
+        port_driver = port_driver or "implicit"
+        wrapper = bool(wrapper or needs_wrapper(user, port_driver, told))
         wrapper_wanted = wrapper_wanted or wrapper
-        if not missing:
-            plan["errors"] += [f"{user['name']}: {text}" for text in combination_errors(user, port_driver, host)]
-        plan["resolved"][user["name"]] = port_driver
-        plan_user(plan, user, port_driver, wrapper, info, texts, restart, adopt)
+        plan["errors"] += [f"{user['name']}: {text}" for text in combination_errors(user, port_driver, host)]
+        if not silent:
+            plan["resolved"][user["name"]] = port_driver
+        plan_user(plan, user, port_driver, wrapper, info, texts, restart, adopt, silent)
     # What was kept of users who are declared again is among what was made for them.
     served = {directory["path"] for directory in plan["directories"]}
     kept = {name: entry for name, entry in host.get("kept", {}).items() if f"{CONFIGURATION}/{name}" not in served}
@@ -237,7 +283,7 @@ def make_plan(
     stay = [info["users"].get(name, {}).get("environment") or "" for name in present if f"{CONFIGURATION}/{name}" not in served]
     wrapper_wanted = wrapper_wanted or any(f"--pasta-binary={WRAPPER}" in text for text in stay)
     for name, user in absent.items():
-        daemon_removal.plan_removal(plan, user, info["users"].get(name, {}), kept)
+        daemon_removal.plan_removal(plan, user, info["users"].get(name, {}), kept, (unstopped or {}).get(name, ""))
     if plan["accounts"]:
         # Without these files useradd gives no subordinate ids.
         plan["preparations"] += [{"path": path, "content": ""} for path in host["missing_subordinate_files"]]
@@ -350,6 +396,16 @@ def decide(user: dict[str, Any], port_driver: str, state: dict[str, Any], host: 
     return Action(name, reason, reread, passes=passes)
 
 
+def place_obstacle(user: dict[str, Any], state: dict[str, Any]) -> str:
+    """Why there is no place for a user's data where it is to be; empty where there is, or where it is not known.
+
+    A daemon.json that somebody edited leads elsewhere, and is written anew before the daemon reads it.
+    """
+    path = (state.get("data_root") or {}).get("path")
+    wanted = data_root(user["daemon_config"].get("data-root"), state["home"], user["environment"]) if path else ""
+    return data_obstacle(state) if path and (state.get("incomplete") or os.path.normpath(path) == wanted) else ""
+
+
 def plan_user(
     plan: dict[str, Any],
     user: dict[str, Any],
@@ -359,19 +415,23 @@ def plan_user(
     texts: dict[str, str],
     restart: str,
     adopt: bool,
+    silent: str,
 ) -> None:
-    """One user that should have a daemon."""
+    """One user that should have a daemon.
+
+    :param silent: why nobody knows which port driver it is to have; empty where that is known.
+    """
     name, host = user["name"], info["host"]
     state = info["users"].get(name, {"exists": False, "made": {}})
     wanted = wanted_of(user, port_driver, wrapper, texts, start_to_name(state))
-    silent, start = answer_obstacle(state), ""
+    silent, start = silent or answer_obstacle(state), ""
     reason = silent or obstacle(user, state, adopt)
     if not reason:
         action = decide(user, port_driver, state, host, plan["gone"], wanted)
         if action.passes:
             start = start_of(state)
             wanted = wanted_of(user, port_driver, wrapper, texts, start)
-        reason = account_obstacle(state, host) or (data_obstacle(state) if action.name in ("start", "restart", "adopt") else "")
+        reason = account_obstacle(state, host) or (place_obstacle(user, state) if action.name in ("start", "restart", "adopt") else "")
     elif silent and edited(wanted.texts, shared_texts(host), plan["gone"]):
         start = start_of_no_daemon(state["environment"] or "")
     if reason:
@@ -404,11 +464,14 @@ def plan_user(
         plan["preparations"].append({"path": f"{folder}/made.json", "content": render_json(record)})
     if not state["exists"] or too_few(state):
         plan["subordinate_ids"].append({"user": name, "record": f"{folder}/made.json"})
-    if user["network_driver"] == "slirp4netns" and not host["slirp4netns"]:
+    # Of a package that is there without its program apt says that there is nothing to do: that is a repair.
+    if user["network_driver"] == "slirp4netns" and not host["slirp4netns"] and "slirp4netns" not in host["altered"]:
         plan["packages"] = ["slirp4netns"]
 
     linger = state.get("linger", False)
-    record = with_ids({**record, "linger": bool(record.get("linger", not linger))}, state, host)
+    # Where the data is has to be known also when the account is gone.
+    home = {"home": state["home"]} if state["exists"] else {}
+    record = with_ids({**record, **home, "linger": bool(record.get("linger", not linger))}, state, host)
     validate = [host["dockerd"], "--validate", "--config-file=%s"] if host["dockerd"] else []
     plan["directories"].append({"path": folder, "exclusive": True})
     plan["files"] += [

@@ -29,14 +29,20 @@ def predicted(info: dict[str, Any], coming: Mapping[str, Any]) -> dict[str, Any]
 
     :param coming: what they would change; what is not in it stays as it is. C(rewritten) and C(removed), paths of program files that they
         replace and remove; C(rootlesskit), a dictionary with the C(path) and C(version) that would be active; C(pasta_options), what
-        pasta would accept.
+        pasta would accept; C(dockerd_version), the Engine's. Nothing is known of a program that is replaced and of which it says nothing.
     """
     after = copy.deepcopy(info)
     host, kit = after["host"], coming.get("rootlesskit")
+    # What is there now says nothing about what takes its place: it may be broken, or another build.
+    anew = (None, *coming.get("rewritten", ()))
     if kit:
         host.update(rootlesskit=kit["path"], rootlesskit_version=kit["version"])
-    if coming.get("pasta_options") is not None:
-        host.update(pasta=host["pasta"] or "/usr/bin/pasta", pasta_options=coming["pasta_options"])
+    if host["pasta"] in anew:
+        options = coming.get("pasta_options") or None
+        host.update(pasta=host["pasta"] or ("/usr/bin/pasta" if options else None), pasta_options=options)
+    if host["dockerd"] in anew:
+        # Without a path nobody asks it about a daemon.json.
+        host.update(dockerd=None, dockerd_version=coming.get("dockerd_version") or None)
     # An Engine that comes back lies where the unit looks for it.
     host["launch_script"] = host["launch_script"] or launch_script_of(host["unit_text"])
     for state in after["users"].values():
@@ -57,6 +63,6 @@ def predicted(info: dict[str, Any], coming: Mapping[str, Any]) -> dict[str, Any]
 
 
 def port_driver_kept(user: Mapping[str, Any], environment: str | None) -> str | None:
-    """The port driver that C(auto) was resolved to by an earlier run, for a host on which nobody can tell yet."""
-    match = re.search(rf'^{PORT_DRIVER}="(\w+)"$', environment or "", re.MULTILINE)
+    """What C(auto) was resolved to with pasta by an earlier run, where nobody can tell what it means now."""
+    match = re.search(rf'^{PORT_DRIVER}="(implicit|pesto)"$', environment or "", re.MULTILINE)
     return match.group(1) if match and user["port_driver"] == "auto" else None

@@ -11,15 +11,21 @@ the next, and data that was kept can be removed later.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._account_facts import data_root_path
 from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environment_file
-from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import answer_obstacle, data_obstacle
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
+    answer_obstacle,
+    data_obstacle,
+    orphan_obstacle,
+)
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_action import ENDED
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_input import NAME
 
 CONFIGURATION = "/etc/rootless-docker"
+LINGER = "/var/lib/systemd/linger"
 STATE = "/var/lib/rootless-docker"
 RECORD = f"{STATE}/rootless_daemon.json"
 FILES = ("environment", "daemon.json", "made.json")
@@ -48,29 +54,33 @@ def users_to_remove(info: dict[str, Any], remove_data: bool) -> list[dict[str, A
     return [{"name": name, "state": "absent", "remove_data": remove_data} for name in sorted(names)]
 
 
-def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], kept: dict[str, Any]) -> None:
+def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], kept: dict[str, Any], unstopped: str = "") -> None:
     """Add one user that should have no daemon to the plan.
 
     :param state: what was read of the user; empty where nothing was.
     :param kept: the record of all users of whom something is kept; brought up to date.
+    :param unstopped: why its daemon could not be stopped, so that it may run still; empty where nobody tried, or it was.
     """
     name = user["name"]
     folder = f"{CONFIGURATION}/{name}"
-    reason = answer_obstacle(state) if state.get("folder") or (user["remove_data"] and name in kept) else ""
+    concerned = state.get("folder") or (user["remove_data"] and name in kept)
+    silent = (answer_obstacle(state) or orphan_obstacle(state)) if concerned else ""
+    reason = unstopped or (f"{name} was left out: {silent}" if silent else "")
     if reason:
-        plan["left_out"].append(f"{name} was left out: {reason}")
+        plan["left_out"].append(reason)
         plan["unanswered"].append(name)
         return
     plan["directories"].append({"path": folder, "state": "absent", "exclusive": True})
-    plan["files"] += [{"path": f"{folder}/{file}", "state": "absent"} for file in FILES]
     if state.get("exists"):
         plan_stop(plan, name, state)
-        if state.get("folder"):
-            made = {key: state["made"][key] for key in OUTLIVE if state["made"].get(key)}
-            # What is declared counts only where the file that dockerd reads is gone.
-            config = state.get("daemon_json") or json.dumps(user["daemon_config"])
-            path = data_root_path(state["home"], config, parse_environment_file(state.get("environment") or ""))
-            kept[name] = {**kept.get(name, {}), **made, "data_root": path}
+    elif state.get("folder"):
+        plan["notes"].append(f"{name}: there is no such account, and its daemon does not run, so there is nothing to stop")
+        if state["made"].get("linger"):
+            # loginctl knows only users with an account. It goes before made.json does, which the next run goes by if this one is cut off.
+            plan["files"].append({"path": f"{LINGER}/{name}", "state": "absent"})
+    plan["files"] += [{"path": f"{folder}/{file}", "state": "absent"} for file in FILES]
+    if state.get("folder"):
+        remember(plan, user, state, kept)
     if name not in kept:
         return
     unit = state.get("unit", {"fragment": "", "shadows": [], "active": ""})
@@ -91,6 +101,27 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
     elif state.get("folder"):
         also = [word for key, word in (("account", "the account"), ("subid", "its subordinate ids")) if kept[name].get(key)]
         plan["notes"].append(f"{name}: kept are the data in {kept[name]['data_root']}{''.join(f', {word}' for word in also)}")
+
+
+def remember(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], kept: dict[str, Any]) -> None:
+    """Put what outlives the daemon on record."""
+    name, made, exists = user["name"], state["made"], state["exists"]
+    outlive = {key: made[key] for key in OUTLIVE if made.get(key)}
+    home = state["home"] if exists else made.get("home")
+    # What is declared counts only where the file that dockerd reads is gone.
+    config = state.get("daemon_json") or json.dumps(user["daemon_config"])
+    path = data_root_path(home if isinstance(home, str) else "", config, parse_environment_file(state.get("environment") or ""))
+    if os.path.isabs(path):
+        kept[name] = {**kept.get(name, {}), **outlive, "data_root": path}
+    elif name not in kept:
+        ids = ", and so do the subordinate ids that the role gave" if outlive.get("subid") else ""
+        plan["notes"].append(
+            f"{name}: its data stays{ids}, and is not on record, as nobody knows where its home was. Remedy: look for that, and remove "
+            "what is to go by hand"
+        )
+    if not exists and name in kept:
+        # The account needs no removal any more, and one of the same name that comes later is not the role's.
+        kept[name] = {key: value for key, value in kept[name].items() if key != "account"}
 
 
 def after_data(plan: dict[str, Any], undone: dict[str, str]) -> dict[str, Any]:

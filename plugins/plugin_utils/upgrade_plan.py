@@ -15,15 +15,24 @@ MODES = {WRAPPER: "0755"}
 
 
 def daemons(info: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The users that have a daemon of the collection."""
-    return {name: state for name, state in info["users"].items() if state["exists"] and state["folder"]}
+    """The users that have a daemon of the collection: one that can start, or one that runs although somebody removed its environment.
+
+    Of a user who was new to an upgrade that was taken back, the folder alone is left.
+    """
+    return {
+        name: state
+        for name, state in info["users"].items()
+        if state["exists"] and state["folder"] and (state["environment"] is not None or state["unit"]["active"] == "active")
+    }
 
 
 class RecordError(Exception):
     """The record of an unfinished upgrade cannot be used; the text says why and what to do."""
 
 
-def make_record(info: dict[str, Any], files: dict[str, str | None], passt: dict[str, str], directory: str, begun: str) -> dict[str, Any]:
+def make_record(
+    info: dict[str, Any], files: dict[str, str | None], passt: dict[str, str], directory: str, begun: str, declared: list[str]
+) -> dict[str, Any]:
     """What is there now, as the way back needs it.
 
     :param info: what the module C(rootless_docker_info) returned.
@@ -31,6 +40,7 @@ def make_record(info: dict[str, Any], files: dict[str, str | None], passt: dict[
     :param passt: C(version) of the package, and C(file), the path of a copy of it.
     :param directory: where the versions of RootlessKit are.
     :param begun: when, as text.
+    :param declared: names of users whose daemons the upgrade may touch.
     """
     folder = os.path.dirname(info["host"]["rootlesskit"] or "")
     return {
@@ -39,7 +49,10 @@ def make_record(info: dict[str, Any], files: dict[str, str | None], passt: dict[
         "rootlesskit": os.path.basename(folder) if os.path.dirname(folder) == directory.rstrip("/") else "",
         "passt": passt,
         "files": files,
-        "users": {name: {"active": state["unit"]["active"] == "active"} for name, state in daemons(info).items()},
+        "users": {
+            name: {"active": state["unit"]["active"] == "active", "started": state["unit"]["started"], "declared": name in declared}
+            for name, state in daemons(info).items()
+        },
         "text": describe(info),
         # Why the proof before failed, where the operator went on all the same: the way back cannot be proved then.
         "unproved": "",
@@ -96,13 +109,14 @@ def units_back(record: dict[str, Any], info: dict[str, Any], outages: list[dict[
     entries: list[dict[str, Any]] = []
     for name, was in record["users"].items():
         state = info["users"].get(name, {})
-        if not was["active"] or not state.get("exists"):
+        # Earlier versions of the collection noted neither whose daemon may be touched nor when it was started.
+        if not was["active"] or not was.get("declared", True) or not state.get("exists"):
             continue
-        sound = (
-            state["unit"]["active"] == "active"
-            and state["state"] == "running"
-            and not state["stale"]
-            and state["digest"]["declared"] == state["digest"]["running"]
+        active = state["unit"]["active"] == "active"
+        # It has not been restarted since, so it runs what it ran: a program that was replaced and put back costs nobody's containers.
+        same = active and was.get("started") is not None and state["unit"]["started"] == was["started"]
+        sound = same or (
+            active and state["state"] == "running" and not state["stale"] and state["digest"]["declared"] == state["digest"]["running"]
         )
         if not sound:
             entries.append({"user": name, "action": "restart", **away.get(name, {})})
@@ -128,17 +142,27 @@ def way_back(record: dict[str, Any], info: dict[str, Any], outages: list[dict[st
 
 
 def upgrade_record(
-    info: dict[str, Any], files: dict[str, str | None], passt: dict[str, str], directory: str, path: str, begun: str
+    info: dict[str, Any],
+    files: dict[str, str | None],
+    passt: dict[str, str],
+    directory: str,
+    path: str,
+    begun: str,
+    declared: list[str],
 ) -> dict[str, Any]:
     """The state to go back to.
 
     :param path: of the record's own file, which is one of C(files).
+    :param declared: names of users whose daemons the upgrade may touch, those of an earlier run besides.
     :returns: C(unfinished), whether an earlier run left its record, and C(before), that record or else a new one.
     :raises RecordError: the record is damaged.
     """
     others = {name: text for name, text in files.items() if name != path}
     earlier = parse_record(files[path], path)
-    return {"unfinished": bool(earlier), "before": earlier or make_record(info, others, passt, directory, begun)}
+    if earlier:
+        users = {name: {**was, **({"declared": True} if name in declared else {})} for name, was in earlier["users"].items()}
+        return {"unfinished": True, "before": {**earlier, "users": users}}
+    return {"unfinished": False, "before": make_record(info, others, passt, directory, begun, declared)}
 
 
 def outage_texts(outages: list[dict[str, Any]]) -> list[str]:

@@ -16,7 +16,7 @@ def test_daemons_run_the_pinned_programs(host, rootlesskit_exe):
 
 def test_packages_are_whole(host):
     """dpkg finds every program as it was unpacked."""
-    assert host.run("dpkg --verify passt docker.io docker-cli containerd runc uidmap | grep -v ' c /etc/'").stdout == ""
+    assert host.run("dpkg --verify passt docker.io docker-cli containerd runc uidmap slirp4netns | grep -v ' c /etc/'").stdout == ""
 
 
 def test_configuration_is_as_declared(host, docker):

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _gather as core
@@ -50,7 +51,9 @@ def start_from_a_version_directory(tmp_path):
         shutil.copy(shutil.which("sleep"), tmp_path / version / "rootlesskit")
     (tmp_path / "current").symlink_to("3.1.0")
     process = subprocess.Popen([tmp_path / "current" / "rootlesskit", "60"], env={"PATH": f"{tmp_path}/current"})
-    while os.path.basename(os.readlink(f"/proc/{process.pid}/exe")) != "rootlesskit":
+    proc = Path(f"/proc/{process.pid}")
+    # The environment is there a moment after the program.
+    while os.path.basename(os.readlink(proc / "exe")) != "rootlesskit" or not (proc / "environ").read_bytes():
         time.sleep(0.01)
     yield process
     process.kill()
@@ -76,6 +79,12 @@ def test_a_removed_file_is_stale(started, tmp_path):
     (tmp_path / "3.1.0" / "rootlesskit").unlink()
     (sentence,) = stale(started)
     assert f"runs a file that was replaced since: {tmp_path}/3.1.0/rootlesskit" in sentence
+
+
+def test_a_replaced_containerd_is_stale(started, tmp_path):
+    (tmp_path / "3.1.0" / "rootlesskit").unlink()
+    (sentence,) = core.stale_programs(DaemonProcesses(containerd=read_process(started.pid)))
+    assert sentence.startswith(f"containerd (pid {started.pid}) runs a file that was replaced since")
 
 
 def test_nothing_runs():

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import pwd
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -147,7 +150,42 @@ def test_declared_variables(title, unit, text, variables):
 def test_a_name_without_an_account():
     state = core.blank("no-such-user", None, NO_FILES)
     core.conclude(state, {})
-    assert state == {"name": "no-such-user", "exists": False, "folder": False, "made": {}, "state": "absent", "problems": [], "advice": []}
+    assert state == {
+        "name": "no-such-user", "exists": False, "folder": False, "made": {}, "environment": None, "daemon_json": None, "orphans": [],
+        "state": "absent", "problems": [], "advice": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("argv", "state", "found"),
+    [
+        (
+            ("rootlesskit", "--net=pasta", "/usr/bin/dockerd-rootless.sh", "--config-file=/etc/rootless-docker/gone/daemon.json"),
+            "S",
+            ["gone"],
+        ),
+        (("dockerd", "--config-file=/etc/rootless-docker/away/daemon.json"), "S", ["away"]),
+        (("dockerd", "--config-file=/etc/rootless-docker/away/daemon.json"), "Z", []),
+        (("dockerd", "--config-file=/etc/rootless-docker/alice/daemon.json"), "S", []),
+        (("grep", "x--config-file=/etc/rootless-docker/gone/daemon.json"), "S", []),
+        ((), "S", []),
+    ],
+)
+def test_daemons_of_users_without_an_account(argv, state, found):
+    processes = [Process(pid=pid, ppid=1, uid=200001, state=state, start=1, comm="x", argv=argv) for pid in range(2, 20)]
+    orphans = core.find_orphans(["gone", "away"], processes)
+    assert {user for user, every in orphans.items() if every} == set(found)
+    assert all(every[0] == {"pid": 2, "uid": 200001} and len(every) == core.MAX_ORPHANS for every in orphans.values() if every)
+
+
+def test_who_has_a_folder_and_no_account_is_looked_for_by_its_daemon(configuration):
+    (configuration / "no-such-user").mkdir()
+    (configuration / "no-such-user" / "environment").write_text("A=b\n")
+    option = f"--config-file={configuration}/no-such-user/daemon.json"
+    with subprocess.Popen([sys.executable, "-c", "input()", option], stdin=subprocess.PIPE) as process:
+        state = core.inspect_users(["no-such-user"], Deadline(5))["no-such-user"]
+        process.stdin.write(b"\n")
+    assert (state["orphans"], state["environment"]) == ([{"pid": process.pid, "uid": os.geteuid()}], "A=b\n")
 
 
 def test_a_data_folder_that_gives_no_answer_leaves_the_rest_known(monkeypatch):
@@ -160,6 +198,12 @@ def test_a_data_folder_that_gives_no_answer_leaves_the_rest_known(monkeypatch):
     with pytest.raises(TimeoutError):
         core.inspect_user(state, account, [], Deadline(5), "/nfs/alice")
     assert (state["data_root"], state["incomplete"]) == ({**dict.fromkeys(core.DATA_ROOT), "path": "/nfs/alice"}, True)
+
+
+def test_programs_of_the_packages_that_were_named(monkeypatch):
+    monkeypatch.setattr(core._package_files, "altered_files", lambda names: {name: [f"/usr/bin/{name}"] for name in names})
+    assert core.inspect(["no-such-user"], False, "/none", 5, packages=["tool"])["host"]["altered"] == {"tool": ["/usr/bin/tool"]}
+    assert core.inspect(["no-such-user"], False, "/none", 5)["host"]["altered"] == {}
 
 
 def test_a_user_of_whom_nothing_could_be_read_is_whole():

@@ -67,8 +67,30 @@ def test_good_rules():
     ],
 )
 def test_plan(title, rules, current, record, written, keep, apply, after):
-    plan = core.plan_sysctls(rules, {NAME: current}, record, written)
-    assert (plan.keep, plan.apply, plan.record) == (keep, apply, after), title
+    # As an earlier version of the collection left the record, too, as long as the file is there.
+    for was_set in ({}, dict.fromkeys(record, "28633")):
+        plan = core.plan_sysctls(rules, {NAME: current}, record, was_set, written)
+        assert (plan.keep, plan.apply, plan.record) == (keep, apply, after), title
+        assert plan.set_to == dict.fromkeys(keep, "28633"), title
+
+
+@pytest.mark.parametrize(
+    ("title", "rules", "current", "was_set", "written", "apply", "set_to"),
+    [
+        ("the file was removed", {}, "28633", {NAME: "28633"}, {}, {NAME: "10"}, {}),
+        ("the file was removed, and the value changed", {}, "500", {NAME: "28633"}, {}, {}, {}),
+        ("the file was removed, and the host booted", {}, "10", {NAME: "28633"}, {}, {}, {}),
+        ("the file was removed, and nothing is on record", {}, "28633", {}, {}, {}, {}),
+        ("less would do", {NAME: ("minimum", "5")}, "28633", {NAME: "28633"}, {NAME: "28633"}, {}, {NAME: "28633"}),
+        ("less would do, by an old record", {NAME: ("minimum", "5")}, "28633", {}, {NAME: "28633"}, {}, {NAME: "28633"}),
+        ("less would have done", {}, "28633", {NAME: "28633"}, {NAME: "5"}, {NAME: "10"}, {}),
+        ("less would have done, and the host booted", {}, "5", {NAME: "28633"}, {NAME: "5"}, {NAME: "10"}, {}),
+        ("more is needed", {NAME: ("minimum", "90000")}, "28633", {NAME: "28633"}, {NAME: "28633"}, {NAME: "90000"}, {NAME: "90000"}),
+    ],
+)
+def test_the_value_that_was_set_is_known_without_the_file(title, rules, current, was_set, written, apply, set_to):
+    plan = core.plan_sysctls(rules, {NAME: current}, {NAME: "10"}, was_set, written)
+    assert (plan.apply, plan.set_to) == (apply, set_to), title
 
 
 def test_files_read_back_as_written():

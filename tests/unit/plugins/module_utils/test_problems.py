@@ -68,7 +68,8 @@ SOUND = {
     "digest": {"declared": "1", "running": "1"},
     "reload_pending": False,
     "running": {
-        "rootlesskit": program(883), "dockerd": program(1069), "pasta": program(1063, PASTA, ["--host-lo-to-ns-lo"]), "slirp4netns": None,
+        "rootlesskit": program(883), "dockerd": program(1069), "containerd": program(1081),
+        "pasta": program(1063, PASTA, ["--host-lo-to-ns-lo"]), "slirp4netns": None,
         "rootlesskit_version": "3.2.0", "network_driver": "pasta", "changed_variables": [], "api": {"version": "3.2.0"}, "api_error": None,
     },
     "engine": {"version": "26.1.5", "error": None, "reason": None},

@@ -67,10 +67,31 @@ def test_daemon_processes():
     faked = process(700, 1, comm="dockerd")
     zombie = process(558, 522, comm="pasta.avx2", state="Z")
     pasta = process(559, 511, comm="pasta.avx2", argv=["pasta", str(CHILD)])
-    found = procfs.daemon_processes(1000, CHILD, [parent, child, faked, dockerd, zombie, pasta])
-    assert (found.parent, found.child, found.dockerd) == (parent, child, dockerd)
+    containerd = process(570, 562, comm="containerd", exe="/usr/bin/containerd")
+    found = procfs.daemon_processes(1000, CHILD, [parent, child, faked, dockerd, zombie, pasta, containerd])
+    assert (found.parent, found.child, found.dockerd, found.containerd) == (parent, child, dockerd, containerd)
     assert found.pasta == (zombie, pasta) and found.live_pasta == pasta
-    assert found.pids == {522, CHILD, 562, 558, 559}
+    assert found.pids == {522, CHILD, 562, 558, 559, 570}
+
+
+SHIM = process(571, 570, comm="containerd-shim", argv=["/usr/bin/containerd-shim-runc-v2"], exe="/usr/bin/containerd-shim-runc-v2")
+
+
+@pytest.mark.parametrize(
+    ("title", "others"),
+    [
+        ("none yet, or one that --containerd names", [process(570, 1, comm="containerd")]),
+        ("one that ended", [process(570, 562, comm="containerd", state="Z")]),
+        ("another child of dockerd", [process(570, 562, comm="docker-proxy")]),
+        ("a shim", [SHIM, process(572, 562, comm="containerd-shim")]),
+        ("a container's", [process(573, 571, comm="dockerd"), process(574, 573, comm="containerd"), process(575, 571, comm="containerd")]),
+        ("somebody else's", [process(570, 562, uid=0, comm="containerd")]),
+    ],
+)
+def test_what_is_not_the_daemons_containerd(title, others):
+    daemon = [process(522, 511), process(CHILD, 522), process(562, CHILD, comm="dockerd")]
+    found = procfs.daemon_processes(1000, CHILD, [*daemon, *others])
+    assert found.dockerd == daemon[2] and found.containerd is None, title
 
 
 @pytest.mark.parametrize("child_pid", [None, 0, 1, 999])

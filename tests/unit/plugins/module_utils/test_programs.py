@@ -23,11 +23,12 @@ SOUND = {
     "network_driver": "pasta",
     "rootlesskit": program(10, ROOTLESSKIT),
     "dockerd": program(20, "/usr/sbin/dockerd"),
+    "containerd": program(21, "/usr/bin/containerd"),
     # pasta starts its variant for newer processors by itself.
     "pasta": program(30, "/usr/bin/pasta.avx2", installed="/usr/bin/pasta"),
     "slirp4netns": None,
 }
-NOTHING = {"network_driver": None, "rootlesskit": None, "dockerd": None, "pasta": None}
+NOTHING = {"network_driver": None, "rootlesskit": None, "dockerd": None, "containerd": None, "pasta": None}
 SWITCHED = program(10, OLD, installed=ROOTLESSKIT)
 
 
@@ -46,6 +47,9 @@ SWITCHED = program(10, OLD, installed=ROOTLESSKIT)
         ("path not to be read", {"rootlesskit": {**SWITCHED, "exe": None}}, []),
         ("dockerd upgraded", {"dockerd": program(20, "/usr/sbin/dockerd", True)},
          ["dockerd (pid 20) runs a file that was replaced since: /usr/sbin/dockerd"]),
+        ("containerd upgraded", {"containerd": program(21, "/usr/bin/containerd", True)},
+         ["containerd (pid 21) runs a file that was replaced since: /usr/bin/containerd"]),
+        ("containerd of somebody else's", {"containerd": None}, []),
         ("pasta upgraded", {"pasta": program(30, "/usr/bin/pasta", True)}, ["pasta (pid 30) runs a file that was replaced since"]),
         ("rootlesskit's directory removed: told once", {"rootlesskit": {**SWITCHED, "deleted": True}},
          ["rootlesskit (pid 10) runs a file that was replaced since"]),
@@ -129,7 +133,10 @@ def answering(**answers):
          "0.0~git20250503-2"),
         ("it says nothing, rpm knows", "/usr/bin/pasta", {"rpm": (0, "installed 0^20250512-1.el10")}, "0^20250512-1.el10"),
         ("removed, its configuration left", "/usr/bin/pasta", {"dpkg_query": (0, "config-files 1.0")}, None),
-        ("not the package's file", "/opt/passt/pasta", {"pasta": (0, ""), "dpkg_query": (0, "installed 1.0")}, None),
+        ("not the package's file", "/opt/passt/pasta", {"pasta": (0, ""), "dpkg_query": (0, "installed 1.0")}, ""),
+        ("it names none", "/usr/sbin/dockerd", {"dockerd": (0, "Docker version library-import, build")}, ""),
+        ("it fails", "/usr/sbin/dockerd", {"dockerd": (1, "")}, None),
+        ("killed, or not to be run", "/usr/sbin/dockerd", {}, None),
         ("nobody knows", "/usr/bin/pasta", {}, None),
     ],
 )  # fmt: skip
@@ -137,10 +144,40 @@ def test_version_on_disk(title, path, answers, version):
     assert core.disk_version("pasta", path, answering(**answers)) == version, title
 
 
-def test_programs_are_run():
+def pasta(*accepts, runs=0):
+    """A function that runs a pasta that accepts these options."""
+    return lambda argv: (runs if all(option in accepts for option in argv[1:-1]) else 1, "")
+
+
+LOOPBACK, CONF = core.PASTA_OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("title", "ask", "options"),
+    [
+        ("a new one", pasta(f"{LOOPBACK}=/nonexistent", f"{CONF}=/nonexistent"), [LOOPBACK, CONF]),
+        ("an old one", pasta(LOOPBACK), [LOOPBACK]),
+        ("a very old one", pasta(), []),
+        ("cut short", pasta(runs=-11), None),
+        ("not to be run", lambda argv: (127, ""), None),
+        ("time was up after the first", lambda argv: (0 if LOOPBACK in argv else 127, ""), None),
+    ],
+)
+def test_options_of_pasta(title, ask, options):
+    assert core.pasta_options("/usr/bin/pasta", ask) == options, title
+
+
+def test_programs_are_run(tmp_path):
     ask = core.asker(Deadline(5))
-    assert core.printed_version(["/bin/echo", "version 1.2"], ask) == "1.2"
+    assert ask(["/bin/echo", "version 1.2"]) == (0, "version 1.2\n")
     assert ask(["/none/program"]) == (127, "")
+    # As a program that was cut short, and one for which there was no time.
+    cut = tmp_path / "pasta"
+    cut.write_bytes(b"\x7fELF")
+    cut.chmod(0o755)
+    assert core.pasta_options(str(cut), ask) is None
+    assert core.pasta_options("/bin/true", ask) == list(core.PASTA_OPTIONS)
+    assert core.pasta_options("/bin/true", core.asker(Deadline(0))) is None
 
 
 def test_a_process_in_a_result_is_bounded():

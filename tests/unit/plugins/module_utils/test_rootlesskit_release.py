@@ -121,7 +121,7 @@ def test_checksum_in_capitals():
 def test_installed_version_is_sound(tmp_path, archive):
     directory = installed(tmp_path, archive)
     state = core.read_state(directory, VERSION, archive[1])
-    assert state == core.State([VERSION], VERSION, [], [])
+    assert state == core.State([VERSION], VERSION)
     assert os.readlink(f"{directory}/current") == VERSION
     assert os.readlink(f"{directory}/{VERSION}/docker-rootlesskit") == "rootlesskit"
     assert sorted(os.listdir(directory)) == [VERSION, "current"]
@@ -220,10 +220,34 @@ def test_leftovers_of_killed_runs_are_seen(tmp_path, archive):
     assert sorted(os.listdir(directory)) == [".else", VERSION, "current"]
 
 
-def test_versions_without_a_manifest_are_not_ours(tmp_path, archive):
+@pytest.mark.parametrize(
+    ("names", "ours"),
+    [
+        ((".files.json",), True),
+        ((".files.json", "rootlesskit", "notes.txt"), True),
+        ((*core.PROGRAMS, core.LINK), True),
+        (("rootlesskit",), True),
+        (("rootlesskit", "notes.txt"), False),
+        ((), False),
+    ],
+)
+def test_a_version_of_which_a_part_is_missing_goes_and_is_no_way_back(tmp_path, archive, names, ours):
     directory = installed(tmp_path, archive)
     (tmp_path / "opt" / "9.9.9").mkdir()
-    assert core.read_state(directory).versions == [VERSION]
+    for name in names:
+        (tmp_path / "opt" / "9.9.9" / name).write_text("{")
+    state = core.read_state(directory)
+    assert (state.versions, state.others) == (["9.9.9", VERSION] if ours else [VERSION], [] if ours else ["9.9.9"])
+    assert core.read_state(directory, VERSION, archive[1]).versions == [VERSION]
+
+
+def test_what_is_nobodys_version_is_named(tmp_path, archive):
+    directory = installed(tmp_path, archive)
+    (tmp_path / "opt" / "notes.txt").write_text("mine")
+    (tmp_path / "opt" / "9.9.9").symlink_to(VERSION)
+    (tmp_path / "opt" / ".3.1.0.new-abc").mkdir()
+    state = core.read_state(directory)
+    assert (state.versions, state.others) == ([VERSION], ["9.9.9", "notes.txt"])
 
 
 def test_remove_takes_versions_and_the_link(tmp_path, archive):

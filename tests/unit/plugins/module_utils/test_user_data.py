@@ -54,4 +54,9 @@ def test_namespace():
 
 @pytest.mark.parametrize(("said", "reason"), [("rm: a\nrm: b\n", "rm: b."), ("", "no reason given.")])
 def test_reason(said, reason):
-    assert f"not all of /x could be removed: {reason}" in core.not_removed("alice", "/x", said)
+    assert f"not all of /x could be removed: {reason}" in core.not_removed("alice", "/x", said, "files")
+
+
+@pytest.mark.parametrize(("source", "look"), [("files", "alice's lines in /etc/subuid"), ("sss", "what sss gives (`getsubids alice`")])
+def test_where_to_look_for_ids(source, look):
+    assert f"Remedy: look at what is left there and at {look}" in core.not_removed("alice", "/x", "", source)

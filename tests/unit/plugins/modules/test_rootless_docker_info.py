@@ -109,5 +109,12 @@ def test_somebody_else_needs_root(monkeypatch):
         module.checked_users(["root"])
 
 
+def test_programs_of_packages_need_root(monkeypatch):
+    monkeypatch.setattr(module.os, "geteuid", lambda: 4711)
+    assert module.checked_packages([]) == []
+    with pytest.raises(BadArgument, match="verified_packages has slirp4netns, and this runs as uid 4711.*become"):
+        module.checked_packages(["slirp4netns"])
+
+
 def test_names_are_taken_once_and_may_be_unknown():
     assert module.checked_users(["no-such-user", "no-such-user"]) == ["no-such-user"]

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import pwd
+from types import SimpleNamespace
+
 import pytest
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _run, _subid, _subid_source
+from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.modules import user_data as module
 
 NOBODY = ["no-such-user-1", "no-such-user-2", "no-such-user-3"]
@@ -21,3 +26,52 @@ def test_one_users_failure_keeps_nobody_elses_removal(tmp_path, there):
         assert text.startswith(f"{user}: {tmp_path / user} was left alone: the account is gone")
         assert "Remedy: " in text
         assert (tmp_path / user).is_dir()
+
+
+ALICE = SimpleNamespace(pw_name="alice", pw_uid=1000, pw_gid=1001, pw_dir="/home/alice")
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    """A host with ids of alice in its files, and, once an answer is given, another source that getsubids asks."""
+    files = {"uid": tmp_path / "subuid", "gid": tmp_path / "subgid"}
+    files["uid"].write_text("alice:100000:10\n1000:200000:5\nbob:300000:5\n")
+    files["gid"].write_text("alice:400000:20\n")
+    monkeypatch.setattr(_subid, "FILES", {kind: str(path) for kind, path in files.items()})
+    monkeypatch.setattr(_subid_source, "NSSWITCH", str(tmp_path / "nsswitch.conf"))
+    monkeypatch.setattr(_run, "SEARCH_PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def other(script):
+        (tmp_path / "nsswitch.conf").write_text("subid: sss\n")
+        (tmp_path / "getsubids").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "getsubids").chmod(0o755)
+
+    return other
+
+
+@pytest.mark.parametrize(
+    ("script", "maps"),
+    [
+        (None, {"uid": "0 1000 1\n1 100000 10\n11 200000 5\n", "gid": "0 1001 1\n1 400000 20\n"}),
+        (
+            'case $1 in -g) echo "0: $2 900000 7";; *) echo "0: $1 800000 6"; echo "1: $1 800006 4"; echo "2: $1 800000 2";; esac',
+            {"uid": "0 1000 1\n1 800000 10\n", "gid": "0 1001 1\n1 900000 7\n"},
+        ),
+        ("echo Error fetching ranges >&2; exit 1", {"uid": "0 1000 1\n", "gid": "0 1001 1\n"}),
+    ],
+)
+def test_ids_of_the_namespace_are_from_where_the_host_has_them(source, script, maps):
+    if script:
+        source(script)
+    assert module.id_maps(ALICE, Deadline(5)) == maps
+
+
+def test_a_source_without_an_answer_keeps_the_data(source, tmp_path, monkeypatch):
+    source("exit 127")
+    monkeypatch.setattr(module, "find_account", lambda _user: pwd.struct_passwd(("alice", "x", 64123, 64123, "", "/home/alice", "/bin/sh")))
+    (tmp_path / "data").mkdir()
+    for check_mode in (True, False):
+        done, undone = module.removals([{"user": "alice", "data_root": str(tmp_path / "data"), "account": False}], check_mode, 5)
+        assert (done, list(undone)) == ([], ["alice"])
+        assert undone["alice"].startswith("alice: getsubids, which asks sss") and "Nothing was changed. Remedy: " in undone["alice"]
+    assert (tmp_path / "data").is_dir()

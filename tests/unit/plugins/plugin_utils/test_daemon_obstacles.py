@@ -16,7 +16,7 @@ DROP_IN = "/home/alice/.config/systemd/user/docker.service.d/x.conf"
 HOST = {
     "dockerd": "/usr/sbin/dockerd", "dockerd_version": "26.1.5", "launch_script": "/usr/bin/dockerd-rootless.sh",
     "rootlesskit": "/opt/rootlesskit/3.2.0/rootlesskit", "rootlesskit_version": "3.2.0", "pasta": "/usr/bin/pasta",
-    "pasta_options": ["--host-lo-to-ns-lo"], "slirp4netns": None, "ephemeral_ports": [32768, 60999], "configured": [],
+    "pasta_options": ["--host-lo-to-ns-lo"], "slirp4netns": None, "altered": {}, "ephemeral_ports": [32768, 60999], "configured": [],
     "unit_text": None, "missing_subordinate_files": [], "wrapper_text": None, "drop_ins": [],
 }  # fmt: skip
 TEXTS = {"unit": f"{core.HEAD}\n[Unit]\n", "wrapper": "", "shell": ""}

@@ -11,6 +11,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils import _i
 from ansible_collections.portside.rootless_docker.plugins.module_utils._network_state import options_of_environment
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_action
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_plan as core
+from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_prediction import predicted
 
 OLD, NEW = ["--host-lo-to-ns-lo"], ["--host-lo-to-ns-lo", "--conf-path"]
 HOST = {
@@ -22,6 +23,7 @@ HOST = {
     "pasta": "/usr/bin/pasta",
     "pasta_options": OLD,
     "slirp4netns": None,
+    "altered": {},
     "ephemeral_ports": [32768, 60999],
     "configured": [],
     "unit_text": None,
@@ -30,16 +32,16 @@ HOST = {
     "missing_subordinate_files": [],
 }
 BARE = {
-    **dict.fromkeys(HOST), "pasta_options": [], "ephemeral_ports": [32768, 60999], "configured": [],
+    **dict.fromkeys(HOST), "altered": {}, "ephemeral_ports": [32768, 60999], "configured": [],
     "drop_ins": [], "missing_subordinate_files": [],
 }  # fmt: skip
 TEXTS = {"unit": f"{core.HEAD}\n[Unit]\n", "wrapper": "#!/bin/sh\n", "shell": "export DOCKER_HOST\n"}
 SHARED = [core.UNIT, core.ENABLED, core.SHELL_SNIPPET, core.WRAPPER]
-TO_DO = ("errors", "preparations", "accounts", "subordinate_ids", "packages", "stop", "start", "reasons")
+TO_DO = ("errors", "repair", "preparations", "accounts", "subordinate_ids", "packages", "stop", "start", "reasons")
 NETWORK = {"mtu": {"asked": 65520, "in_effect": 65520}, "host_loopback": {"asked": "closed", "in_effect": "closed"}}
 FRESH = {
-    "exists": True, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {}, "stale": [], "reload_pending": False,
-    "manager": True, "changed_since_start": [], "network": NETWORK, "engine": {"containers": 1},
+    "exists": True, "home": "/home/alice", "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {},
+    "stale": [], "reload_pending": False, "manager": True, "changed_since_start": [], "network": NETWORK, "engine": {"containers": 1},
     "unit": {"active": "no user manager", "fragment": "", "shadows": [], "drop_ins": [], "needs_daemon_reload": False, "started": None},
     "environment": None, "daemon_json": None, "running": {"variables": {}, "rootlesskit": None, "dockerd": None, "pasta": None},
 }  # fmt: skip
@@ -116,8 +118,17 @@ def configured(*names, **host):
         ("3.2.0", NEW, "29.8.0", {}, "pesto", False),
         ("3.2.0", NEW, "29.10.1", {}, "pesto", False),
         ("3.2.0", NEW, "library-import", {}, "implicit", True),
-        ("3.2.0", NEW, None, {}, "implicit", True),
-        (None, NEW, "26.1.5", {}, "implicit", True),
+        ("3.2.0", NEW, "", {}, "implicit", True),
+        # One that gave no answer may be any; what is known may be enough all the same.
+        ("3.2.0", NEW, None, {}, None, False),
+        (None, NEW, "26.1.5", {}, None, False),
+        ("3.2.0", None, "26.1.5", {}, None, False),
+        ("3.2.0", None, "28.5.2", {}, "implicit", None),
+        ("3.2.0", None, "26.1.5", {"ipv6": True}, "implicit", None),
+        (None, OLD, None, {}, "implicit", False),
+        ("3.2.0", None, "26.1.5", {"port_driver": "implicit"}, "implicit", None),
+        (None, None, None, {"port_driver": "pesto"}, "pesto", False),
+        (None, None, None, {"network_driver": "slirp4netns"}, "builtin", False),
         ("3.2.0", NEW, "26.1.5", {"network_driver": "slirp4netns"}, "builtin", False),
         # What was asked for is what one gets.
         ("3.2.0", NEW, "26.1.5", {"port_driver": "implicit"}, "implicit", True),
@@ -147,7 +158,10 @@ SLIRP = {"network_driver": "slirp4netns", "port_driver": "builtin"}
         ({"port_driver": "pesto"}, "3.2.0", OLD, "26.1.5", ["pesto needs a pasta that accepts --conf-path, and /usr/bin/pasta does not"]),
         ({"port_driver": "pesto"}, "3.2.0", NEW, "28.5.2", ["pesto does not work with Docker Engine 28.5.2"]),
         ({"port_driver": "pesto"}, "2.0.2", OLD, "28.5.2", ["2.0.2 is older", "needs rootlesskit 3.1.0", "--conf-path", "Engine 28.5.2"]),
+        ({"port_driver": "pesto"}, "3.2.0", None, None, []),
+        ({"port_driver": "pesto"}, None, NEW, "26.1.5", ["/opt/rootlesskit/3.2.0/rootlesskit gives no version"]),
         (SLIRP, "2.0.2", [], "28.5.2", []),
+        (SLIRP, None, None, None, []),
     ],
 )  # fmt: skip
 def test_combinations_known_not_to_work(options, rootlesskit, pasta, engine, texts):
@@ -214,13 +228,116 @@ def test_check_mode_on_a_bare_host_predicts_what_does_not_depend_on_programs():
     assert all(not file.get("validate") for file in result["files"]), "there is no dockerd to ask"
 
 
+PASTA, ENGINE = {"rewritten": ["/usr/bin/pasta"]}, {"rewritten": ["/usr/sbin/dockerd"]}
+BACKPORTS, DEBIAN = {**PASTA, "pasta_options": NEW}, {**ENGINE, "dockerd_version": "26.1.5+dfsg1-9+b9"}
+
+
+@pytest.mark.parametrize("options", [{}, {"port_driver": "pesto"}, {"port_driver": "implicit"}])
+@pytest.mark.parametrize(
+    ("found", "coming"),
+    [
+        ({"pasta_options": None}, BACKPORTS),
+        ({"pasta_options": OLD}, BACKPORTS),
+        # A version that nobody has a date of comes again.
+        ({"pasta_options": None}, PASTA),
+        ({"dockerd_version": None}, DEBIAN),
+        ({"dockerd_version": "28.5.2"}, DEBIAN),
+        ({"dockerd": None, "dockerd_version": None}, DEBIAN),
+        ({"dockerd_version": None}, ENGINE),
+        ({"pasta": None, "pasta_options": None, "dockerd_version": None}, {"rewritten": ["/usr/sbin/dockerd"]}),
+    ],
+)
+def test_check_mode_decides_by_the_programs_that_a_real_run_has_repaired(options, found, coming):
+    sound = configured("alice", pasta_options=NEW)
+    first = plan([user(**options)], sound, {"alice": FRESH})
+    host = predicted({"host": {**sound, **found}, "users": {}}, coming)["host"]
+    second = plan([user(**options)], host, {"alice": running(first)}, check_mode=True)
+    assert to_do(second) == {}
+    assert [(file["path"], file.get("content")) for file in second["files"]] == [(f["path"], f.get("content")) for f in first["files"]]
+    assert ("validate" in first["files"][1], bool(second["files"][1]["validate"])) == (True, coming in (BACKPORTS, PASTA))
+
+
+@pytest.mark.parametrize(
+    ("options", "coming", "port_driver", "wrapper", "errors"),
+    [
+        ({}, {**BACKPORTS, **DEBIAN}, "pesto", False, []),
+        ({"port_driver": "implicit"}, {**BACKPORTS, **DEBIAN}, "implicit", True, []),
+        ({"port_driver": "pesto"}, {**BACKPORTS, **DEBIAN}, "pesto", False, []),
+        ({}, {**DEBIAN, "pasta_options": OLD}, "implicit", False, []),
+        ({"port_driver": "pesto"}, {**DEBIAN, "pasta_options": OLD}, "pesto", False, ["needs a pasta that accepts --conf-path"]),
+        ({}, BACKPORTS, "implicit", True, []),
+        ({}, {}, "implicit", False, []),
+    ],
+)
+def test_check_mode_on_a_bare_host_decides_by_what_comes(options, coming, port_driver, wrapper, errors):
+    coming = {**coming, "rootlesskit": {"path": "/opt/rootlesskit/3.2.0/rootlesskit", "version": "3.2.0"}}
+    result = plan([user(**options)], predicted({"host": BARE, "users": {}}, coming)["host"], check_mode=True)
+    assert result["resolved"] == {"alice": port_driver}
+    assert (content(result, core.WRAPPER) is not None) is wrapper
+    assert len(result["errors"]) == len(errors)
+    assert all(text in error for text, error in zip(errors, result["errors"]))
+
+
+@pytest.mark.parametrize("silent", [("pasta_options",), ("dockerd_version",), ("pasta_options", "dockerd_version")])
+@pytest.mark.parametrize("options", [{}, {"port_driver": "implicit"}, {"ipv6": True}, SLIRP])
+@pytest.mark.parametrize("pasta", [OLD, NEW])
+def test_programs_that_give_no_answer_change_nobodys_port_driver(silent, options, pasta):
+    host = configured("alice", pasta_options=pasta, slirp4netns="/usr/bin/slirp4netns")
+    first = plan([user(**options)], host, {"alice": FRESH})
+    second = plan([user(**options)], {**host, **dict.fromkeys(silent)}, {"alice": running(first)})
+    assert to_do(second) == {}
+    assert (second["files"], second["left_out"]) == (first["files"], [])
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "silent", "names"),
+    [
+        (None, {}, ["pasta_options"], "depends on /usr/bin/pasta, which"),
+        (None, {}, ["pasta_options", "dockerd_version"], "depends on /usr/bin/pasta and /usr/sbin/dockerd, which"),
+        (None, {"port_driver": "implicit"}, ["pasta_options"], "/usr/bin/pasta"),
+        (None, {"ipv6": True}, ["pasta_options"], "/usr/bin/pasta"),
+        (SLIRP, {}, ["dockerd_version"], "/usr/sbin/dockerd"),
+        # What is known is enough.
+        (None, {"ipv6": True}, ["dockerd_version"], None),
+        (None, {"port_driver": "pesto"}, ["pasta_options", "dockerd_version"], None),
+        (None, SLIRP, ["pasta_options", "dockerd_version"], None),
+    ],
+)
+def test_who_has_no_port_driver_yet_waits_for_an_answer(before, options, silent, names):
+    host = configured("alice", pasta_options=NEW, slirp4netns="/usr/bin/slirp4netns")
+    state = running(plan([user(**before)], host, {"alice": FRESH})) if before else FRESH
+    result = plan([user(**options)], {**host, **dict.fromkeys(silent)}, {"alice": state})
+    if names is None:
+        assert (result["left_out"], list(result["resolved"])) == ([], ["alice"])
+        return
+    assert names in result["left_out"][0]
+    assert "Remedy: run again when the host is less busy" in result["left_out"][0]
+    assert (result["unserved"], result["resolved"], to_do(result)) == (["alice"], {}, {})
+    assert "/etc/rootless-docker/alice/environment" not in {file["path"] for file in result["files"]}
+
+
 def test_slirp4netns_needs_no_pasta():
-    missing = {**HOST, "pasta": None, "pasta_options": []}
+    missing = {**HOST, "pasta": None, "pasta_options": None}
     declared = user(network_driver="slirp4netns")
     assert plan([declared], missing)["packages"] == ["slirp4netns"]
     assert plan([declared, user(name="bob", **SLIRP)], missing)["packages"] == ["slirp4netns"]
     assert plan([declared], {**missing, "slirp4netns": "/usr/bin/slirp4netns"})["packages"] == []
     assert plan([user()])["packages"] == []
+
+
+@pytest.mark.parametrize(
+    ("program", "altered", "repair", "packages"),
+    [
+        ("/usr/bin/slirp4netns", {}, [], []),
+        ("/usr/bin/slirp4netns", {"slirp4netns": ["/usr/bin/slirp4netns"]}, ["slirp4netns"], []),
+        # Removed: apt would say that the package is there.
+        (None, {"slirp4netns": ["/usr/bin/slirp4netns"]}, ["slirp4netns"], []),
+        (None, {}, [], ["slirp4netns"]),
+    ],
+)
+def test_slirp4netns_is_put_back_or_installed(program, altered, repair, packages):
+    result = plan([user(**SLIRP)], {**HOST, "slirp4netns": program, "altered": altered})
+    assert (result["repair"], result["packages"]) == (repair, packages)
 
 
 def test_first_run():
@@ -267,7 +384,7 @@ def test_sound_host_needs_nothing(options, pasta):
 
 def test_lingering_that_was_there_before_is_not_ours():
     result = plan([user()], states={"alice": {**FRESH, "linger": True}})
-    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {"linger": False}
+    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {"home": "/home/alice", "linger": False}
     assert result["start"] == [{"user": "alice", "action": "start"}]
 
 
@@ -323,8 +440,11 @@ def test_subordinate_ids_are_asked_for_where_they_are_too_few():
 def test_the_record_of_what_was_made_is_kept():
     made = {"linger": True, "account": True, "subid": {"subuid": [[100000, 65536]], "subgid": []}}
     result = plan([user()], states={"alice": {**FRESH, "made": made}})
-    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == made
+    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {**made, "home": "/home/alice"}
     assert not result["preparations"]
+    # An account that is gone keeps its home until it is made again.
+    result = plan([user()], states={"alice": {"exists": False, "environment": None, "made": {**made, "home": "/old"}}})
+    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {**made, "home": "/old"}
 
 
 IDS = {"uids": [{"owner": "alice", "first": 100000, "count": 65536}], "gids": [{"owner": "1000", "first": 300000, "count": 65536}]}
@@ -607,3 +727,17 @@ def test_another_pasta_in_place_of_the_daemons_own_is_replaced():
     result = plan([user()], configured("alice"), {"alice": state})
     assert (result["left_out"], [entry["action"] for entry in result["start"]]) == ([], ["restart"])
     assert result["reasons"][0].startswith("alice: restart, because the MTU is 1400, and RootlessKit was told 65520")
+
+
+@pytest.mark.parametrize(
+    ("declared", "path", "says"),
+    [
+        ({}, "/home/alice/.local/share/docker", "full file system"),
+        ({}, "/elsewhere", ""),
+        ({"data-root": "/elsewhere"}, "/elsewhere", "full file system"),
+        ({}, None, ""),
+    ],
+)
+def test_only_the_place_where_the_data_is_to_be_is_an_obstacle(declared, path, says):
+    said = core.place_obstacle(user(daemon_config=declared), {"home": "/home/alice", "data_root": {**FULL, "path": path}})
+    assert says in said and bool(says) == bool(said)

@@ -18,7 +18,7 @@ TEXTS = {"unit": f"{daemon_plan.HEAD}\n", "wrapper": "", "shell": ""}
 HOST = {
     "dockerd": "/usr/sbin/dockerd", "dockerd_version": "26.1.5", "launch_script": "/usr/bin/dockerd-rootless.sh",
     "rootlesskit": "/opt/rootlesskit/3.2.0/rootlesskit", "rootlesskit_version": "3.2.0", "pasta": "/usr/bin/pasta",
-    "pasta_options": ["--host-lo-to-ns-lo"], "slirp4netns": None, "ephemeral_ports": [32768, 60999], "configured": ["alice"],
+    "pasta_options": ["--host-lo-to-ns-lo"], "slirp4netns": None, "altered": {}, "ephemeral_ports": [32768, 60999], "configured": ["alice"],
     "unit_text": TEXTS["unit"], "missing_subordinate_files": [], "wrapper_text": None, "drop_ins": [],
 }  # fmt: skip
 STATE = {
@@ -143,7 +143,7 @@ def test_what_was_kept_is_made_again_when_the_user_comes_back():
     kept = {"alice": {"account": True, "data_root": DATA}}
     result = plan({"folder": False}, kept, state="present")
     made = next(file for file in result["files"] if file["path"].endswith("made.json"))
-    assert json.loads(made["content"]) == {"account": True, "linger": True}
+    assert json.loads(made["content"]) == {"account": True, "home": "/home/alice", "linger": True}
     assert recorded(result["files"][-1]) is None
     # One who cannot be served stays on record.
     shadow = {"active": "active", "fragment": "/home/alice/x", "shadows": ["/home/alice/x"]}
@@ -160,7 +160,7 @@ def test_the_record_forgets_who_comes_back_only_after_made_json_says_it():
     # What the next run finds then: the folder, and both on record still.
     result = plan({"made": {"account": True, "linger": True}}, kept, state="present")
     made = next(file for file in result["files"] if file["path"].endswith("made.json"))
-    assert json.loads(made["content"]) == {"account": True, "linger": True}
+    assert json.loads(made["content"]) == {"account": True, "home": "/home/alice", "linger": True}
     assert recorded(result["files"][-1]) == {"bob": kept["bob"]}
 
 
@@ -207,6 +207,34 @@ def test_data_that_was_kept_stays_where_nobody_knows_what_runs(unknown):
     assert [recorded(file) for file in result["files"] if file["path"] == core.RECORD] == [kept]
 
 
+HEALTH = {"program": None, "service": "S", "timer": "T", "textfile_directory": "/m"}
+TIMER_OF = {"linked": True, "active": "active", "load": "loaded", "needs_daemon_reload": False}
+
+
+@pytest.mark.parametrize("remove_data", [False, True])
+@pytest.mark.parametrize("unstopped", [[], ["alice"], ["bob"], ["alice", "bob"]])
+def test_whose_daemon_did_not_stop_keeps_what_it_needs_and_nobody_elses(unstopped, remove_data):
+    runs = {**STATE, "unit": {**STATE["unit"], "active": "active"}, "made": MADE, "linger": True}
+    timers = [{**TIMER_OF, "user": name} for name in ("alice", "bob")]
+    info = {"host": {**HOST, "configured": ["alice", "bob"], "kept": {}}, "users": {"alice": runs, "bob": runs}}
+    users = core.users_to_remove(info, remove_data)
+    result = daemon_plan.make_plan(users, info, TEXTS, unstopped={name: f"{name}: why" for name in unstopped})
+    stopped = [name for name in ("alice", "bob") if name not in unstopped]
+    assert result["left_out"] == [f"{name}: why" for name in unstopped]
+    assert result["unanswered"] == unstopped
+    assert [entry["user"] for entry in result["hand_back"]] == (stopped if remove_data else [])
+    gone = {entry["path"] for entry in result["files"] + result["directories"] if entry.get("state") == "absent"}
+    assert {name for name in ("alice", "bob") if f"{core.CONFIGURATION}/{name}" in gone} == set(stopped)
+    assert {name for name in ("alice", "bob") if f"{core.CONFIGURATION}/{name}/environment" in gone} == set(stopped)
+    shared = {daemon_plan.UNIT, daemon_plan.ENABLED, daemon_plan.WRAPPER, core.CONFIGURATION}
+    assert shared & gone == (set() if unstopped else shared)
+    # On record is what outlives the daemons that go.
+    assert [list(recorded(file)) for file in result["files"] if file["path"] == core.RECORD] == ([stopped] if stopped else [])
+    health = health_plan(result, users, {**HEALTH, "timers": timers}, {"service": "S", "timer": "T", "directory": "/m"}, True, b"")
+    assert health["stop"] == [f"rootless-docker-health@{name}.{kind}" for name in stopped for kind in ("timer", "service")]
+    assert ({SERVICE, PROGRAM} <= {file["path"] for file in health["files"] if file["state"] == "absent"}) == (not unstopped)
+
+
 @pytest.mark.parametrize(
     "state",
     [
@@ -222,10 +250,73 @@ def test_an_answer_is_enough_for_a_removal(state):
     assert {"path": "/etc/rootless-docker/alice", "state": "absent", "exclusive": True} in plan(state)["directories"]
 
 
+GONE = {"exists": False, "folder": True, "environment": None, "daemon_json": None, "orphans": []}
+ORPHANS = [{"pid": 883, "uid": 200001}, {"pid": 1069, "uid": 200001}]
+
+
+def plan_without_account(made, kept=None, remove_data=False, **differs):
+    info = {"host": {**HOST, "kept": kept or {}}, "users": {"alice": {"name": "alice", "made": made, **GONE, **differs}}}
+    return daemon_plan.make_plan([{"name": "alice", "state": "absent", "remove_data": remove_data}], info, TEXTS)
+
+
+@pytest.mark.parametrize("remove_data", [False, True])
+def test_nothing_goes_of_a_daemon_that_runs_without_an_account(remove_data):
+    result = plan_without_account({**MADE, "home": "/home/alice"}, remove_data=remove_data, orphans=ORPHANS)
+    (text,) = result["left_out"]
+    wanted = ("process 883, 1069 of uid 200001", "Remedy: ", "getent passwd alice", "systemctl stop user@200001.service`")
+    assert text.startswith("alice was left out: there is no such account, and its daemon runs") and all(part in text for part in wanted)
+    assert (result["unanswered"], result["kept"], result["hand_back"], result["notes"]) == (["alice"], {}, [], [])
+    gone = [entry["path"] for entry in result["files"] + result["directories"] if entry.get("state") == "absent"]
+    assert gone == [daemon_plan.SHELL_SNIPPET]
+
+
+@pytest.mark.parametrize(
+    ("made", "state", "kept", "record", "says"),
+    [
+        # The account is nothing to remove any more, and one that comes later under its name is not the role's.
+        (
+            {**MADE, "home": "/h/alice"},
+            {},
+            {},
+            {"subid": MADE["subid"], "data_root": "/h/alice/.local/share/docker"},
+            "kept are the data in /h",
+        ),
+        ({"linger": True}, {"daemon_json": '{"data-root": "/srv/a"}'}, {}, {"data_root": "/srv/a"}, "kept are the data in /srv/a"),
+        ({"linger": True}, {"environment": 'XDG_DATA_HOME="/d"'}, {}, {"data_root": "/d/docker"}, "kept are the data in /d/docker"),
+        ({"linger": True}, {}, {"data_root": "/kept", "account": True}, {"data_root": "/kept"}, "kept are the data in /kept"),
+        (
+            MADE,
+            {"daemon_json": '{"data-root": "/s/a"}'},
+            {"data_root": "/k", "account": True},
+            {"subid": MADE["subid"], "data_root": "/s/a"},
+            "/s/a",
+        ),
+        # Damaged, or of a version that did not write down the home.
+        (MADE, {}, {}, None, "its data stays, and so do the subordinate ids"),
+        ({"linger": True, "home": 7}, {}, {}, None, "its data stays, and is not on record"),
+    ],
+)
+def test_a_folder_goes_whose_account_is_gone_and_of_which_nothing_runs(made, state, kept, record, says):
+    result = plan_without_account(made, {"alice": kept} if kept else {}, **state)
+    assert (result["left_out"], result["stop"]) == ([], [])
+    assert result["notes"][0].startswith("alice: there is no such account, and its daemon does not run")
+    assert says in result["notes"][1]
+    assert result["kept"] == ({"alice": record} if record else {})
+    gone = [entry["path"] for entry in result["files"] + result["directories"] if entry.get("state") == "absent"]
+    assert {f"{core.LINGER}/alice", "/etc/rootless-docker/alice/made.json", "/etc/rootless-docker/alice"} <= set(gone)
+
+
+def test_of_an_account_that_is_gone_the_ids_go_after_the_data():
+    result = plan_without_account({**MADE, "linger": False, "home": "/home/alice"}, remove_data=True)
+    assert result["hand_back"] == [{"user": "alice", "data_root": DATA, "account": False}]
+    assert core.after_data(result, {"alice": "the data is there"})["subid_back"] == []
+    assert [entry["start"] for entry in core.after_data(result, {})["subid_back"]] == [100000]
+    assert f"{core.LINGER}/alice" not in [file["path"] for file in result["files"]], "lingering that was there before is not the role's"
+
+
 def test_the_health_timer_of_a_user_without_a_folder_goes_too():
-    health = {"program": None, "service": "S", "timer": "T", "textfile_directory": "/m"}
-    timers = [{"user": "alice", "linked": True, "active": "active", "load": "loaded", "needs_daemon_reload": False}]
-    info = {"host": {**HOST, "configured": [], "health": {**health, "timers": timers}}, "users": {}}
+    timers = [{**TIMER_OF, "user": "alice"}]
+    info = {"host": {**HOST, "configured": [], "health": {**HEALTH, "timers": timers}}, "users": {}}
     users = core.users_to_remove(info, False)
     daemons = daemon_plan.make_plan(users, info, TEXTS)
     result = health_plan(daemons, users, info["host"]["health"], {"service": "S", "timer": "T", "directory": "/m"}, True, b"")
