@@ -79,6 +79,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._unixhttp
 PATIENCE = 4.0
 """Seconds that a control inside gets to answer."""
 CLEANUP_SECONDS = 1.5
+"""Seconds that a removal has at least, however late it is."""
 AGENT_MARGIN = 5.0
 """Seconds that the canary in the namespace outlives the deadline at most, should this process be stopped and not ended."""
 AGENT_ATTEMPTS = 3
@@ -152,7 +153,8 @@ class Check:
     """A run for one user.
 
     :param account: whose daemon.
-    :param seconds: for everything but the removal of the canaries, which gets another 1.5 s.
+    :param seconds: for everything but the removal of the canaries, which has CLEANUP_SECONDS for containers, and again for
+        the one in the namespace, at least.
     :param interrupts: by which signals end it, if any do so otherwise than at once.
     """
 

@@ -38,7 +38,8 @@ options:
     type: str
   timeout:
     description:
-      - Seconds for the whole run, between 1 and 600. The removal of the canaries may take up to 1.5 seconds more.
+      - Seconds for the whole run, between 1 and 600. The removal of the canaries has half of what is left of it, but at least
+        1.5 seconds for containers, and as much for the canary in the namespace. So a run may take 3 seconds more.
       - A sound host takes from half a second to about three seconds, see O(canary).
     type: float
     default: 20
