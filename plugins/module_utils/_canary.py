@@ -18,6 +18,7 @@ import re
 import sys
 import tarfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -280,7 +281,7 @@ class Canaries:
 
     def sweep(self) -> None:
         """Remove what earlier runs left whose process is gone."""
-        self._remove(self._stale(self._still_there()), self._deadline.within(SWEEP_SECONDS))
+        self._remove(self._stale, self._deadline.within(SWEEP_SECONDS))
 
     def _stale(self, there: list[Made]) -> list[Made]:
         """What of this may be removed, whoever made it."""
@@ -391,22 +392,24 @@ class Canaries:
 
         :raises EngineError: something is still there at the deadline; :class:`HttpError`: no usable answer.
         """
-        there = self._still_there()
-        error = self._remove([made for made in there if made.run_id == self._id], deadline)
+        error = self._remove(lambda there: [made for made in there if made.run_id == self._id], deadline)
         # What a run that was killed had told the Engine may have been made since the sweep.
-        self._remove(self._stale(there), deadline.within(SWEEP_SECONDS))
+        self._remove(self._stale, deadline.within(SWEEP_SECONDS))
         if error is not None:
             raise error
 
-    def _remove(self, things: list[Made], deadline: Deadline) -> EngineError | None:
-        """Remove these; what the Engine said last about one that stayed."""
-        last = None
-        for thing in things:
-            # The image is in use until the Engine has let go of the container.
-            while (error := self._delete(thing.path, deadline)) and deadline.remaining() > 0.1:
-                time.sleep(0.05)
-            last = error or last
-        return last
+    def _remove(self, choose: Callable[[list[Made]], list[Made]], deadline: Deadline) -> EngineError | None:
+        """Remove what C(choose) takes of what is there, until nothing is; what the Engine said about the first thing that stayed.
+
+        It looks again after each round: the Engine may still be making what it was told before, and an image is in use until the Engine has
+        let go of the container.
+        """
+        while things := choose(self._still_there()):
+            errors = [error for error in [self._delete(thing.path, deadline) for thing in things] if error]
+            if deadline.remaining() < 0.1:
+                return errors[0] if errors else None
+            time.sleep(0.05 if errors else 0.01)
+        return None
 
     def _delete(self, path: str, deadline: Deadline) -> EngineError | None:
         """None when it is gone."""

@@ -212,9 +212,10 @@ class Check:
             return ()
 
     def _take_down(self) -> None:
-        if self._agent is not None:
-            with self._interrupts.held():
-                self._left_behind(self._agent.end(self._time_for_removal()))
+        with self._interrupts.held():
+            agent, self._agent = self._agent, None
+            if agent is not None:
+                self._left_behind(agent.end(self._time_for_removal()))
 
     # -- in RootlessKit's namespace ----------------------------------------
 
@@ -230,6 +231,7 @@ class Check:
             said = self._start_agent(child.pid, control)
         except AgentError as error:
             self._facts["namespace_error"] = str(error)
+            self._take_down()
             return
         self._own_ports.update((control, self._bridge_port))
         self._facts["publish_errors"] = tuple((place.key, said[place.key]) for place in self._places if said.get(place.key))
@@ -249,7 +251,10 @@ class Check:
                 self._places = _namespace_canary.places(driver, ipv6, self._free)
             lifetime = self._deadline.remaining() + AGENT_MARGIN
             task = _namespace_canary.agent_task(self._nonce, lifetime, api_socket(uid), self._places, control, self._bridge_port, implicit)
-            self._agent = Agent(child, detached, uid, gid, self._python or "", task, self._deadline)
+            # Known before a signal can end the run: only what is known is taken down.
+            with self._interrupts.held():
+                self._agent = Agent(child, detached, uid, gid, self._python or "", task)
+            self._agent.put_up(self._deadline)
             said = {**self._agent.listening, **self._agent.published}
             last = attempt + 1 == AGENT_ATTEMPTS
             if last or not _namespace_canary.taken_by_chance(self._places, said, read_connected_ports()):
@@ -257,7 +262,6 @@ class Check:
             # pasta lets go of them a second later.
             self._own_ports.update(place.published.port for place in self._places)
             self._take_down()
-            self._agent = None
         return said
 
     def _view(self, vantage: str, control: int, families: frozenset[int]) -> _inside.InsideView:
@@ -291,6 +295,11 @@ class Check:
         try:
             self._inside_readings[_inside.NAMESPACE] = self._agent.run_task(self._task(_inside.NAMESPACE), self._deadline)
         except AgentError as error:
+            self._note_agent_error(error)
+
+    def _note_agent_error(self, error: AgentError) -> None:
+        # Where the run's own time is over, nothing is known against the namespace: it was put up there.
+        if not self._deadline.expired():
             self._facts["namespace_error"] = str(error)
 
     # -- everything --------------------------------------------------------
@@ -363,7 +372,8 @@ class Check:
         if self._wanted.host_loopback:
             self._view(_inside.HOST_NETWORK, control, self._families)
             self._view(_inside.BRIDGE, self._bridge_port, frozenset({4}))
-        canary = _container_canary.ContainerCanary(canaries, self._free, self._facts.get("ipv6", False), self._wanted.host_loopback)
+        ipv6 = self._facts.get("ipv6", False)
+        canary = _container_canary.ContainerCanary(canaries, self._free, ipv6, self._wanted.host_loopback, self._interrupts.held)
         if self._python is None:
             canary.errors.append(("image", "the host has no Python 3 below /usr that a container could run"))
         published = canary.put_up(lambda: self._task(_inside.BRIDGE), lambda: self._task(_inside.HOST_NETWORK), control)
@@ -527,7 +537,7 @@ class Check:
                 self._inside_readings[_inside.NAMESPACE] = self._agent.run_task(controls, self._deadline)
             readings = self._probe_inside(rows)
         except AgentError as error:
-            self._facts["namespace_error"] = str(error)
+            self._note_agent_error(error)
         cells: list[Cell] = []
         loopback = view.answered(self._inside_readings.get(_inside.NAMESPACE, {}))
         for key, expectation in expected.items():

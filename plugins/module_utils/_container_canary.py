@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._publishe
 START_ATTEMPTS = 8
 BRIDGE_ROLE, BRIDGE6_ROLE, HOST_ROLE = "bridge", "bridge6", "host"
 TaskMaker = Callable[[], "dict[str, Any]"]
+Held = Callable[[], "AbstractContextManager[None]"]
 
 
 class ContainerCanary:
@@ -36,16 +38,18 @@ class ContainerCanary:
     :param ipv6: whether what is published for IPv6 only is tried, too. It has a container of its own: where it cannot be published, the
         rest still can.
     :param host_network: whether there is one in the host's network, as that of the daemon is for containers.
+    :param held: in it, no signal ends the run.
     :ivar running: ids of what runs, by role.
     :ivar given_up: host ports of what was put up and removed again; pasta may still listen there for a moment.
     :ivar errors: what the Engine said when something could not be put up: (role, text).
     """
 
-    def __init__(self, canaries: Canaries, free: FreePorts, ipv6: bool, host_network: bool) -> None:
+    def __init__(self, canaries: Canaries, free: FreePorts, ipv6: bool, host_network: bool, held: Held = nullcontext) -> None:
         self._canaries = canaries
         self._free = free
         self._ipv6 = ipv6
         self._host_network = host_network
+        self._held = held
         self.running: dict[str, str] = {}
         self.given_up: set[int] = set()
         self.errors: list[tuple[str, str]] = []
@@ -63,15 +67,20 @@ class ContainerCanary:
         # What was asked of the Engine is waited for, also when a signal ends the run: what it makes later is not found by the removal.
         with ThreadPoolExecutor(max_workers=3) as pool:
             try:
-                pool.submit(self._canaries.make_image).result()
+                self._begin(pool, self._canaries.make_image).result()
             except EngineError as error:
                 self.errors.append(("image", error.text))
                 return [entry for row in rows4 + rows6 for entry in _entries(row, 0, self._free.take(1)[0])]
-            bridge = pool.submit(self._bridge, BRIDGE_ROLE, rows4, bridge_task)
-            bridge6 = pool.submit(self._bridge, BRIDGE6_ROLE, rows6, dict)
+            bridge = self._begin(pool, self._bridge, BRIDGE_ROLE, rows4, bridge_task)
+            bridge6 = self._begin(pool, self._bridge, BRIDGE6_ROLE, rows6, dict)
             if self._host_network:
-                pool.submit(self._host, host_task, control_port).result()
+                self._begin(pool, self._host, host_task, control_port).result()
             return bridge.result() + bridge6.result()
+
+    def _begin(self, pool: ThreadPoolExecutor, action: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        # An executor does not wait for a thread if a signal ended the run just when it had started.
+        with self._held():
+            return pool.submit(action, *arguments)
 
     def _host(self, task: TaskMaker, port: int) -> None:
         listen = [[ANY, port, protocol] for protocol in PROTOCOLS]

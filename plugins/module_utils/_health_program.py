@@ -25,7 +25,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._run impo
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import UNIT
 
 STATE = "/var/lib/rootless-docker-health"
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 10.0
+"""Many times what it takes at rest: it runs behind everything else, and one that is cut short would say that the daemon is down."""
 CHECK_SECONDS = 20.0
 CONFIRM_SECONDS = 1.0
 """Between two looks at a dead network: a daemon that is about to end has lost its network and is still active."""

@@ -28,8 +28,6 @@ _MAIN = (
     "    exec(compile(text, name, 'exec'), loaded[name].__dict__)\n"
     "loaded['agent'].main(given['task'], loaded['probe'], loaded['server'])\n"
 )
-LEAVE_SECONDS = 1.5
-"""For one that could not be put up."""
 STILL_PUBLISHED = "RootlessKit may still publish ports of the canary in its namespace: {reason}"
 MARK = "portside-canary"
 """Last argument of the canary's process."""
@@ -55,30 +53,34 @@ def namespace_argv(child: int, detached: bool, uid: int, command: list[str]) -> 
 
 
 class Agent:
-    """The canary in one RootlessKit's namespace.
+    """The canary in one RootlessKit's namespace: it is started, but not put up yet.
 
     :param child: pid of RootlessKit's child; C(detached) as for :func:`namespace_argv`.
     :param task: see C(_namespace_agent.main).
-    :raises AgentError: it could not be put up.
+    :raises AgentError: it could not be started.
     :ivar pid: of its process, whose network namespace is RootlessKit's.
     :ivar listening: by key, why a listener could not be had; empty where it could.
     :ivar published: by key, why RootlessKit did not publish it; empty where it did.
     """
 
-    def __init__(self, child: int, detached: bool, uid: int, gid: int, python: str, task: dict[str, Any], deadline: Deadline) -> None:
-        self._publishes = bool(task["publish"])
+    def __init__(self, child: int, detached: bool, uid: int, gid: int, python: str, task: dict[str, Any]) -> None:
+        self._task = task
         argv = namespace_argv(child, detached, uid, [python, "-I", "-S", "-c", _MAIN, MARK])
         try:
             self._talk = Conversation(argv, uid, gid)
         except NotStarted as error:
             raise AgentError(str(error)) from error
         self.pid = self._talk.pid
+        self.listening: dict[str, str] = {}
+        self.published: dict[str, str] = {}
+
+    def put_up(self, deadline: Deadline) -> None:
+        """Have it listen and publish.
+
+        :raises AgentError: it could not.
+        """
         modules = {"probe": _probe, "server": _canary_server, "agent": _namespace_agent}
-        try:
-            report = self._ask({"sources": {name: source_of(module) for name, module in modules.items()}, "task": task}, deadline)
-        except AgentError as error:
-            left = self.end(LEAVE_SECONDS)
-            raise AgentError(f"{error}; {left}" if left else str(error)) from error
+        report = self._ask({"sources": {name: source_of(module) for name, module in modules.items()}, "task": self._task}, deadline)
         self.listening = _texts(report.get("listening"))
         self.published = _texts(report.get("published"))
 
@@ -95,14 +97,15 @@ class Agent:
         :returns: why a port of it may still be published; empty when none is.
         """
         status, said = self._talk.end(seconds, signal.SIGTERM)
-        # Where it could not be started, nothing was published.
-        if not self._publishes or status > 0:
+        # Where it could not be started, or ended before it minded SIGTERM, nothing was published.
+        unsure = status == _namespace_agent.LEFT or (status < 0 and status != -signal.SIGTERM)
+        if not (self._task["publish"] and unsure):
             return ""
         try:
-            left = json.loads(said.splitlines()[-1])["left"]
+            reason = clean(json.loads(said.splitlines()[-1])["left"], 300)
         except (ValueError, LookupError, TypeError, RecursionError):
-            return STILL_PUBLISHED.format(reason="it did not say that it took them away")
-        return STILL_PUBLISHED.format(reason=clean(left, 300)) if left else ""
+            reason = "it did not say that it took them away"
+        return STILL_PUBLISHED.format(reason=reason)
 
     def _ask(self, value: Any, deadline: Deadline) -> dict[str, Any]:
         self._talk.say(json.dumps(value).encode(), deadline)

@@ -23,6 +23,8 @@ from typing import Any
 
 API_SECONDS = 2.0
 NUDGE_SECONDS = 0.05
+LEFT = 75
+"""Exit status where something may still be published."""
 
 
 class _Api(http.client.HTTPConnection):
@@ -152,7 +154,8 @@ def main(task: dict[str, Any], probe: Any, server: Any) -> None:
         with contextlib.suppress(OSError):
             # Not through the buffer: the signal may have come while that was being written.
             os.write(sys.stdout.fileno(), json.dumps({"left": trouble}).encode() + b"\n")
-        os._exit(0)
+        # The status says it, too: the line may be taken by a thread of the module's that waits for another answer.
+        os._exit(LEFT if trouble else 0)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
         signal.signal(number, leave)
@@ -173,6 +176,8 @@ def main(task: dict[str, Any], probe: Any, server: Any) -> None:
             _say(probe.run_task(json.loads(line)))
     except (OSError, ValueError):
         pass  # nobody listens any more
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
     leave()
 
 

@@ -428,7 +428,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._argument
     own_addresses,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._canary import RUN_ID, Canaries, NoFreePort
-from ansible_collections.portside.rootless_docker.plugins.module_utils._check import Check, Wanted
+from ansible_collections.portside.rootless_docker.plugins.module_utils._check import CLEANUP_SECONDS, Check, Wanted
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import advise, diagnose
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError
@@ -501,8 +501,8 @@ def check_ports(module: AnsibleModule) -> None:
     interrupts = Interrupts()
     check = Check(account, wanted, timeout, interrupts)
     interrupts.install()
-    # The last resort, should a read below /run/user or /proc hang: everything else keeps the deadline by itself.
-    signal.setitimer(signal.ITIMER_REAL, timeout + 1.8)
+    # The last resort, should a read below /run/user or /proc hang: everything else keeps the deadline by itself, the removals theirs.
+    signal.setitimer(signal.ITIMER_REAL, timeout + 2 * CLEANUP_SECONDS + 0.3)
     try:
         cells, evidence = check.run()
     except Interrupted as reason:

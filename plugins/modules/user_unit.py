@@ -165,6 +165,7 @@ outages:
       sample: []
 """
 
+import contextlib
 import os
 import pwd
 import time
@@ -180,6 +181,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._run impo
 from ansible_collections.portside.rootless_docker.plugins.module_utils._unit import UNIT, manager_is_up, systemctl
 
 JOURNAL_LINES = 20
+IDENTIFIER = "dockerd-rootless.sh"
+"""Of the unit's lines in the journal: the name of what it starts."""
 ACTIONS = ("start", "restart", "reload", "stop", "reread", "adopt", "none")
 ENGINE_SECONDS = 5
 """Seconds in which a user's Engine has to say what runs, or what is published."""
@@ -224,9 +227,15 @@ def have_manager(user: str, uid: int, timeout: float) -> None:
 
 def journal(uid: int) -> str:
     """The last lines that the unit wrote. They are the user's: bounded, and made fit to print."""
-    argv = ["journalctl", f"_UID={uid}", f"_SYSTEMD_USER_UNIT={UNIT}", f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat"]
+    mine = f"_UID={uid}"
+    # journald attributes a line to a unit by the process that wrote it, and one that is gone by then has none; the identifier stays.
+    match = [mine, f"_SYSTEMD_USER_UNIT={UNIT}", "+", mine, f"SYSLOG_IDENTIFIER={IDENTIFIER}"]
+    # What was written a moment ago may be on its way.
+    with contextlib.suppress(UnitError):
+        call(["journalctl", "--sync"], 10)
     try:
-        return "\n".join(clean(line, 500) for line in call(argv, 10).splitlines()[-JOURNAL_LINES:])
+        said = call(["journalctl", *match, f"--lines={JOURNAL_LINES}", "--no-pager", "--output=cat"], 10)
+        return "\n".join(clean(line, 500) for line in said.splitlines()[-JOURNAL_LINES:])
     except UnitError as error:
         return str(error)
 

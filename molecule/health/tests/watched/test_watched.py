@@ -14,7 +14,7 @@ from outsider import eventually
 INTERVAL = 10
 LATE = INTERVAL / 10 + 1
 """Seconds that systemd may add to the interval."""
-START = 15
+START = 60
 """Seconds that a daemon gets to start in, its containers included, on a busy machine."""
 BOB = "Bob.b-1"
 PROGRAM = {"alice": "pasta|pasta.avx2", BOB: "slirp4netns"}
@@ -43,13 +43,20 @@ def look(host, metrics):
 
     def call(user: str) -> tuple[dict[str, float], list[str]]:
         service = f"rootless-docker-health@{user}.service"
-        # One that is under way ends first: a second start would only join it.
-        host.check_output(f"timeout 60 sh -c 'while systemctl is-active {service} | grep -qx activating; do sleep 0.1; done'")
-        cursor = host.check_output("journalctl --lines=0 --show-cursor --quiet").rpartition("cursor: ")[2].strip()
-        host.check_output(f"systemctl start {service}")
-        lines = host.check_output(f"journalctl --unit={service} --after-cursor='{cursor}' --output=json --no-pager")
-        messages = [json.loads(line) for line in lines.splitlines()]
-        return metrics(user), [f"{each['PRIORITY']} {each['SYSLOG_IDENTIFIER']} {each['MESSAGE']}" for each in messages]
+        found: dict[str, float] = {}
+        lines: list[str] = []
+        for _attempt in range(5):
+            # One that is under way ends first: a second start would only join it.
+            host.check_output(f"timeout 60 sh -c 'while systemctl is-active {service} | grep -qx activating; do sleep 0.1; done'")
+            cursor = host.check_output("journalctl --lines=0 --show-cursor --quiet").rpartition("cursor: ")[2].strip()
+            host.check_output(f"systemctl start {service} && journalctl --sync")
+            said = host.check_output(f"journalctl --unit={service} --after-cursor='{cursor}' --output=json --no-pager")
+            messages = [json.loads(line) for line in said.splitlines()]
+            found, lines = metrics(user), [f"{each['PRIORITY']} {each['SYSLOG_IDENTIFIER']} {each['MESSAGE']}" for each in messages]
+            # On a busy machine a look may be cut short, and then it says so, and nothing else.
+            if "problem cause=out_of_time" not in found:
+                break
+        return found, lines
 
     return call
 
@@ -118,26 +125,28 @@ def test_pasta_killed(host, on_host, look, main_pid, say):
     say(f"pasta killed: the published port answers again after {seconds:.1f} s, with an interval of {INTERVAL} s")
     assert seconds < INTERVAL + LATE + START
     assert main_pid("alice") != before
-    said = host.check_output("journalctl --unit=rootless-docker-health@alice.service --priority=warning --output=cat --no-pager")
-    assert re.search(r"alice: pasta is dead, so docker.service was restarted.* it is up after", said)
+    # The run that restarted it goes on until the daemon is up again, which is later than the first answer.
     found, _lines = look("alice")
     assert (found["restarts_total"], found["up"], found["sound"]) == (1, 1, 1)
+    said = host.check_output("journalctl --unit=rootless-docker-health@alice.service --priority=warning --output=cat --no-pager")
+    assert re.search(r"alice: pasta is dead, so docker.service was restarted.* it is up after", said)
 
 
 def test_slirp4netns_killed(host, metrics, main_pid):
     """The same for the other network driver, and the other user is not touched."""
     alice, before = main_pid("alice"), main_pid(BOB)
     kill(host, BOB)
-    eventually(lambda: metrics(BOB)["restarts_total"], wanted=1, seconds=INTERVAL + LATE + START)
-    assert metrics(BOB)["restarts_total"] == 1
-    assert metrics(BOB)["problem cause=network_dead"] == 1
+    seen = [metrics(BOB)]
+    # All of one run: the next one no longer has the problem.
+    eventually(lambda: seen.append(metrics(BOB)) or seen[-1]["restarts_total"], wanted=1, seconds=INTERVAL + LATE + START)
+    assert (seen[-1]["restarts_total"], seen[-1]["problem cause=network_dead"]) == (1, 1)
     assert main_pid(BOB) != before
     assert main_pid("alice") == alice
 
 
 def test_restarts_are_not_repeated_for_ever(host, look, main_pid):
     """After some in a row that did not help it waits, and says for how long; then it goes on by itself."""
-    host.check_output("systemctl stop rootless-docker-health@alice.timer")
+    host.check_output("systemctl stop rootless-docker-health@alice.timer rootless-docker-health@alice.service")
     record = "/var/lib/rootless-docker-health/alice.json"
     host.check_output(f"""printf '{{"restarts": 5, "in_a_row": 3, "last": %s}}' "$(date +%s)" > {record}""")
     before = main_pid("alice")
@@ -161,6 +170,7 @@ def test_stopped_stays_stopped(host, look, unit):
         assert (found["up"], found["problem cause=daemon_down"]) == (0, 1)
         assert re.search("^4 .*docker.service is inactive .*it was stopped", lines[-1])
     assert host.run("systemctl --user --machine=alice@ is-active docker.service").stdout.strip() == "inactive"
+    unit("alice", "reset-failed")  # of the starts before, which systemd counts
     unit("alice", "start")
     found, _lines = look("alice")
     assert (found["up"], found["restarts_total"]) == (1, 6)
@@ -190,7 +200,7 @@ def test_hostile_socket(host, look, main_pid):
         assert found["up"] == 0
         assert found["problem cause=rootlesskit_silent"] == 1
         assert "problem cause=network_dead" not in found
-        assert found["check_duration_seconds"] < 10
+        assert found["check_duration_seconds"] < 20
         assert re.search("^3 .*RootlessKit gives no usable answer", lines[-1])
     finally:
         host.check_output(f"systemctl stop hostile; rm -f {state}/api.sock; mv {state}/api.sock.real {state}/api.sock")

@@ -46,17 +46,17 @@ def reset(client):
 
 
 @pytest.mark.parametrize(
-    ("behave", "event", "data"),
+    ("behave", "wait", "event", "data"),
     [
-        (lambda client: client.sendall(b"220 ready"), "data", b"220 ready"),
-        (lambda client: time.sleep(0.5), "silent", b""),
-        (lambda client: None, "closed", b""),
-        (reset, "reset", b""),
+        (lambda client: client.sendall(b"220 ready"), 5, "data", b"220 ready"),
+        (lambda client: time.sleep(3), 0.2, "silent", b""),
+        (lambda client: None, 5, "closed", b""),
+        (reset, 5, "reset", b""),
     ],
 )
-def test_events(behave, event, data):
+def test_events(behave, wait, event, data):
     with service(behave) as port:
-        reading = probe.run_probes([probe.Probe("x", LOOPBACK, port, wait=0.2)], 2)["x"]
+        reading = probe.run_probes([probe.Probe("x", LOOPBACK, port, wait=wait)], 9)["x"]
     assert (reading.event, reading.data) == (event, data)
 
 
@@ -77,7 +77,7 @@ def test_the_end_of_time_ends_all():
     with service(lambda client: time.sleep(3)) as port:
         begun = time.monotonic()
         got = probe.run_probes([probe.Probe(str(n), LOOPBACK, port, wait=9) for n in range(300)], 0.3)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 2.9
     assert len(got) == 300 and {r.event for r in got.values()} <= {"silent", "timed_out"}
 
 
@@ -111,6 +111,13 @@ def test_what_must_not_answer_and_ends_late_is_not_taken_for_open():
     assert seen[0].outcome == "closed"
 
 
+def test_a_canary_that_must_not_answer_and_ends_late_is_not_taken_for_silent():
+    with service(lambda client: time.sleep(0.5)) as port:
+        cell = contract.Cell("canary", "late", f"host {LOOPBACK}", LOOPBACK, port, contract.MUST_NOT, None)
+        seen = questions.ask([cell], {0: questions.CanaryQuestion(cell, "nonce", port)}, Deadline(9))
+    assert seen[0].outcome in ("closed", "reset")
+
+
 def test_silence_over_udp_is_not_asked_for_ever():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
         handle.bind((LOOPBACK, 0))
@@ -119,7 +126,7 @@ def test_silence_over_udp_is_not_asked_for_ever():
         begun = time.monotonic()
         seen = questions.ask([cell], {0: questions.BareQuestion(cell)}, Deadline(5))
     assert (seen[0].outcome, seen[0].proof) == ("silent", contract.DOUBT)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 4
 
 
 def test_patience_begins_when_the_first_round_is_complete():
@@ -157,7 +164,7 @@ def canary(request):
 
 def ask(canary, challenge):
     address, port, protocol = canary
-    return probe.run_probes([probe.Probe("x", address, port, challenge, server.ANSWER, 0.3, protocol)], 2)["x"]
+    return probe.run_probes([probe.Probe("x", address, port, challenge, server.ANSWER, 0.9, protocol)], 4)["x"]
 
 
 def test_canary_answers_the_challenge_it_got(canary):

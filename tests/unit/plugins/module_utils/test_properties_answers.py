@@ -140,9 +140,9 @@ def test_parse_show_of_any_text(text):
 
 @pytest.mark.parametrize("text", ["FragmentPath=" + "/a" * 500_000, "DropInPaths=" + "/a " * 500_000])
 def test_a_manager_cannot_keep_parse_show_busy(text):
-    begun = time.monotonic()
+    begun = time.process_time()
     assert 1 <= len(parse_show(text, OWN).shadows) <= 100
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 @given(st.one_of(st.text(), st.from_regex(r"\A[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})? UTC\Z")))

@@ -87,7 +87,7 @@ def test_an_outcome_in_time(hostile, pieces, keeps_open):
         assert error.reason in REASONS and hostile.root in str(error) or "more bytes came" in str(error)
     else:
         assert len(answer.body) <= MOST and 0 <= answer.status <= 999
-    assert time.monotonic() - begun < SECONDS + 0.5
+    assert time.monotonic() - begun < SECONDS + 3
 
 
 LEAVES = st.one_of(

@@ -20,7 +20,7 @@ def say(text):
     print(text, flush=True)
 
 def sleep():
-    until = time.monotonic() + 0.5
+    until = time.monotonic() + 1.5
     while time.monotonic() < until:
         time.sleep(0.01)
 
