@@ -40,8 +40,10 @@ def on_host(host):
     """How a request from the host itself ends."""
 
     def call(address: str, port: int) -> str:
-        done = host.run(f"curl -sS --max-time 3 http://{address}:{port}/")
-        outcome = CURL.get(done.rc, f"curl exit code {done.rc}")
+        done = host.run(f"curl -sSv --max-time 3 http://{address}:{port}/")
+        # When a reset comes before curl looks, its exit code is another one.
+        was_reset = done.rc and "reset by peer" in done.stderr
+        outcome = "reset" if was_reset else CURL.get(done.rc, f"curl exit code {done.rc}")
         return "wrong_answer" if outcome == "answered" and PAGE not in done.stdout else outcome
 
     return call

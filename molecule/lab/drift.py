@@ -28,7 +28,7 @@ from tallies import changed_tasks, differences
 
 LAB = Path(__file__).resolve().parent
 TABLE = LAB.parent / "drift" / "drift.yml"
-TIMEOUT = 600
+TIMEOUT = 1800
 SNAPSHOT = (LAB.parent / "drift" / "snapshot.sh").read_text(encoding="utf-8")
 
 

@@ -53,7 +53,7 @@ while :; do
   [ $status = 133 ] || exit $status
 done
 """
-BOOT_TIMEOUT = 60
+BOOT_TIMEOUT = 180
 STOP_TIMEOUT = 15
 
 

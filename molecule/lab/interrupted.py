@@ -52,7 +52,7 @@ MODES = {
 
 def lab(*arguments: str) -> None:
     """Call the lab."""
-    subprocess.run([sys.executable, str(LAB / "lab.py"), *arguments], check=True, timeout=600, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, str(LAB / "lab.py"), *arguments], check=True, timeout=1800, stdout=subprocess.DEVNULL)
 
 
 def play(playbook: str, variables: dict, *arguments: str, cut: int = 0) -> tuple[int, str]:
@@ -63,7 +63,7 @@ def play(playbook: str, variables: dict, *arguments: str, cut: int = 0) -> tuple
     argv = ["ansible-playbook", "-i", INVENTORY, "-e", json.dumps(variables), *arguments, f"portside.rootless_docker.{playbook}"]
     done = subprocess.run(
         argv, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=600, start_new_session=True, check=False,
+        timeout=1800, start_new_session=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout
 

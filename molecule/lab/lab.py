@@ -39,6 +39,7 @@ all:
     ansible_python_interpreter: /usr/bin/python3
     lab_gateway: {gateway}
     lab_gateway6: {gateway6}
+    rootless_verify_timeout: 60  # the machine is busy with other scenarios
     rootlesskit_base_url: {mirror}
     rootlesskit_checksums:
 {checksums}

@@ -27,7 +27,7 @@ PAGE = b"portside lab page"
 IMAGE = "/srv/lab/web.tar"
 COMMAND = ["/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/www"]
 # What a publish gets to answer: under `implicit` pasta looks for new listeners once a second.
-PATIENCE = 4.0
+PATIENCE = 8.0
 WAIT = 2.0
 # The launch script's and RootlessKit's own words for why they end, then anything that looks like an error.
 REASONS = [r"\[rootlesskit:parent\] error: (.*)", r"level=fatal msg=\"(.*)\"", r"(.*(?:error|[Ff]ailed|denied|requires|flag provided).*)"]

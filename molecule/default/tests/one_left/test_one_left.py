@@ -16,9 +16,9 @@ def test_removed_user(host):
 
 
 def test_other_user_was_not_restarted(host, address):
-    """The unit runs since its manager came up with the host, and its container answers."""
-    show = "--property=ActiveEnterTimestampMonotonic --value"
-    manager = int(host.check_output(f"systemctl show user@{host.user(USER).uid}.service {show}"))
-    unit = int(host.check_output(f"systemctl --user --machine={USER}@ show docker.service {show}"))
+    """The unit's start began when its manager came up with the host, and its container answers."""
+    manager = int(host.check_output(f"systemctl show user@{host.user(USER).uid}.service --property=ActiveEnterTimestampMonotonic --value"))
+    show = "show docker.service --property=InactiveExitTimestampMonotonic --value"
+    unit = int(host.check_output(f"systemctl --user --machine={USER}@ {show}"))
     assert abs(unit - manager) < 10_000_000  # microseconds
     assert fetch(address, 8081) == "answered"

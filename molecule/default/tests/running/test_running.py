@@ -62,7 +62,8 @@ def test_nothing_else_answers(on_host, outside):
 def test_client_address_is_kept(docker, host, outside):
     """What pasta is chosen for: the container sees who asked."""
     assert outside(8081) == "answered"
-    assert host.backend.get_variables()["lab_gateway"] in docker("logs --tail 5 everywhere 2>&1")
+    gateway = host.backend.get_variables()["lab_gateway"]
+    assert eventually(lambda: gateway in docker("logs --tail 5 everywhere 2>&1"), wanted=True, seconds=5)
 
 
 def test_root_owns_nothing_below_the_home(host):
