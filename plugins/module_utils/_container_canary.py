@@ -29,7 +29,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._publishe
 START_ATTEMPTS = 8
 BRIDGE_ROLE, BRIDGE6_ROLE, HOST_ROLE = "bridge", "bridge6", "host"
 TaskMaker = Callable[[], "dict[str, Any]"]
-Held = Callable[[], "AbstractContextManager[None]"]
+Held = Callable[[], AbstractContextManager[None]]
 
 
 class ContainerCanary:

@@ -72,12 +72,12 @@ EXAMPLES = r"""
     vantage: controller
     probes:
       - name: web
-        address: "{{ hostvars['web1'].ansible_host }}"
+        address: 198.51.100.10
         port: 8080
         send: "GET / HTTP/1.0\r\n\r\n"
         pattern: "^HTTP/1\\.[01] 200 "
       - name: database
-        address: "{{ hostvars['web1'].ansible_host }}"
+        address: 198.51.100.10
         port: 5432
         expected: must_not
   delegate_to: localhost

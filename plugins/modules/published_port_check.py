@@ -153,7 +153,7 @@ EXAMPLES = r"""
         send: "GET / HTTP/1.0\r\n\r\n"
         pattern: "^HTTP/1\\.[01] 200 "
       - name: database on the host's own address
-        address: "{{ ansible_host }}"
+        address: 198.51.100.10
         port: 5432
         expected: must_not
 
