@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _container_canary, _inside, _namespace_canary
-from ansible_collections.portside.rootless_docker.plugins.module_utils._addresses import host_addresses, overlapping
+from ansible_collections.portside.rootless_docker.plugins.module_utils._addresses import HostAddress, host_addresses, overlapping
 from ansible_collections.portside.rootless_docker.plugins.module_utils._ask import (
+    FOREIGN_WAIT,
     BareQuestion,
     CanaryQuestion,
     ExpectationQuestion,
@@ -33,6 +34,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
     LIKE_CANARY,
     LISTENER,
     MUST_NOT,
+    NOBODY,
+    NOTHING,
     OPEN,
     PASS,
     TCP,
@@ -60,12 +63,14 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._gather i
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._host_canary import LOOPBACKS, HostCanary
 from ansible_collections.portside.rootless_docker.plugins.module_utils._namespace import Agent, AgentError
+from ansible_collections.portside.rootless_docker.plugins.module_utils._probe import longer_wait
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import (
     option_value,
     read_connected_ports,
     read_listeners,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._published import (
+    NO_SUCH_ADDRESS,
     Published,
     container_ports,
     host_cells,
@@ -85,7 +90,6 @@ AGENT_MARGIN = 5.0
 AGENT_ATTEMPTS = 3
 """Times that it is put up where somebody else has one of its ports by chance."""
 BY_CANARY = "nothing came; nor did it from a canary that is published in the same way, which answers where it must"
-NOBODY = "no process of this host listens there"
 BY_LISTENER = "the daemon listens there; whether the service answers was not tried, because nothing is said to a service that is not ours"
 
 
@@ -175,6 +179,7 @@ class Check:
         self._places: list[_namespace_canary.Place] = []
         self._families = frozenset({4})
         self._other_cells: list[Cell] = []
+        self._addresses: list[HostAddress] = []
         self._answered: set[tuple[str, str]] = set()
         self._views: dict[str, _inside.InsideView] = {}
         self._inside_readings: dict[str, dict[str, Any]] = {}
@@ -185,7 +190,7 @@ class Check:
         self._facts.update(kernel_facts())
         self._processes, facts = daemon_facts(self._account, self._deadline)
         self._facts.update(facts)
-        self._facts["collisions"] = self._collisions()
+        self._read_addresses()
         with contextlib.ExitStack() as stack:
             stack.callback(self._take_down)
             self._listeners = read_listeners()
@@ -205,11 +210,11 @@ class Check:
                 self._canaries = None
         return self._conclude()
 
-    def _collisions(self) -> tuple[str, ...]:
-        try:
-            return tuple(overlapping(self._facts.get("network") or "", host_addresses()))
-        except (OSError, ValueError):
-            return ()
+    def _read_addresses(self) -> None:
+        with contextlib.suppress(OSError):
+            self._addresses = host_addresses()
+        with contextlib.suppress(ValueError):
+            self._facts["collisions"] = tuple(overlapping(self._facts.get("network") or "", self._addresses))
 
     def _take_down(self) -> None:
         with self._interrupts.held():
@@ -230,7 +235,7 @@ class Check:
         try:
             said = self._start_agent(child.pid, control)
         except AgentError as error:
-            self._facts["namespace_error"] = str(error)
+            self._note_agent_error(error)
             self._take_down()
             return
         self._own_ports.update((control, self._bridge_port))
@@ -333,6 +338,7 @@ class Check:
                 self._remove()
         if others is not None:
             others.wait()
+            self._ask_the_silent_again()
         self._ask_expectations()
         self._cells = [replace(c, control=(c.address, c.protocol) in self._answered) for c in self._cells + self._other_cells]
         if inside is not None:
@@ -435,13 +441,25 @@ class Check:
 
     def _host_cells(self, published: list[Published]) -> list[Cell]:
         addresses = [address for address in LOOPBACKS.values() if address in self._host.control_ports or address == LOOPBACKS[4]]
-        return host_cells(published, addresses + self._wanted.addresses, self._facts.get("ipv6", False))
+        own = {each.address for each in self._addresses}
+        return host_cells(published, addresses + self._wanted.addresses, self._facts.get("ipv6", False), own)
 
     def _ask_others(self, published: list[Published]) -> None:
         """Ask running containers."""
         cells = self._host_cells(published)
-        questions = {index: BareQuestion(cell) for index, cell in enumerate(cells) if cell.port}
+        questions = {index: BareQuestion(cell) for index, cell in enumerate(cells) if cell.port and cell.note != NO_SUCH_ADDRESS}
         self._other_cells = ask(cells, questions, self._deadline)
+
+    def _ask_the_silent_again(self) -> None:
+        """What is dead may look open at first. On a busy host its end comes as late as answers do, so it gets the time that those took."""
+        wait = longer_wait(cell.seconds for cell in self._cells if cell.outcome == ANSWERED)
+        silent = [index for index, cell in enumerate(self._other_cells) if cell.proof == OPEN]
+        if wait <= FOREIGN_WAIT or not silent:
+            return
+        for index in silent:
+            self._other_cells[index] = replace(self._other_cells[index], outcome=None, proof=NOTHING, note="")
+        questions = {index: BareQuestion(self._other_cells[index], wait) for index in silent}
+        self._other_cells = ask(self._other_cells, questions, self._deadline)
 
     def _ask_expectations(self) -> None:
         """What the operator expects. In the main thread: there a signal ends the search of a pattern that goes on for ever."""

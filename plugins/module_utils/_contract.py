@@ -42,6 +42,9 @@ NOTHING = "none"
 open; silence over UDP, which closed and open ports have in common; the kernel's word that the daemon listens, where a service cannot be
 asked; what a canary that is published in the same way showed at the same place; nothing."""
 
+NOBODY = "no process of this host listens there"
+"""Note on a cell whose connection was taken all the same."""
+
 ENOUGH = frozenset({OPEN, LISTENER, LIKE_CANARY})
 """Proofs on which a port that must answer passes although no byte came."""
 

@@ -19,6 +19,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
     CANARIES,
     INCONCLUSIVE,
     MUST_NOT,
+    NOBODY,
     PASS,
     TCP,
     UDP,
@@ -29,6 +30,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._engine i
 from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder
 from ansible_collections.portside.rootless_docker.plugins.module_utils._inside import BRIDGE, HOST_NETWORK, NAMESPACE
 from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import option_value
+from ansible_collections.portside.rootless_docker.plugins.module_utils._published import NO_SUCH_ADDRESS
 
 MAX_TEXT = 2000
 """Characters of a message."""
@@ -373,11 +375,30 @@ def _start_failed(e: Evidence, _cells: list[Cell]) -> Explained | None:
         if mirrored
         else ""
     )
+    elsewhere = (
+        " Under implicit a port can be published on 127.0.0.1 and on all addresses, and on no other one."
+        if e.port_driver == "implicit" and "cannot assign requested address" in texts
+        else ""
+    )
     return Explained(
         [],
-        f"Containers could not start because of a port: {texts}.{why}",
-        "Publish it on another port, or remove the container if it is not wanted (docker rm)."
+        f"Containers could not start because of a port: {texts}.{why}{elsewhere}",
+        "Publish it on another port"
+        + (" or there, or take the port driver pesto" if elsewhere else "")
+        + ", or remove the container if it is not wanted (docker rm)."
         + (f" With rootlesskit {_version(LEAK_CLOSED_SINCE)} or later the host's listeners do not matter." if mirrored else ""),
+    )
+
+
+def _other_loopback(e: Evidence, cells: list[Cell]) -> Explained | None:
+    dead = [c for c in _dead(cells) if c.outcome in ("reset", "closed") and c.address == c.host_ip]
+    mine = [c for c in dead if c.address.startswith("127.") and c.address != LOOPBACKS[0]]
+    if e.port_driver != "implicit" or not mine:
+        return None
+    return Explained(
+        mine,
+        f"{_lead(mine)}. Under implicit pasta hands what comes over the host's loopback to 127.0.0.1 inside, whatever address it was for.",
+        "Publish it on 127.0.0.1, on a port of its own; or set the port driver pesto where it works.",
     )
 
 
@@ -501,14 +522,16 @@ def _out_of_time(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _pesto_blocked(e: Evidence, cells: list[Cell]) -> Explained | None:
-    mine = [c for c in _dead(cells) if c.outcome == "refused" and e.holder(c.address, c.port, c.protocol) is None]
+    # One that answered at first is gone since the canaries were published: pasta was told all ports anew.
+    silent = [c for c in _dead(cells) if c.outcome == "refused" or c.note == NOBODY]
+    mine = [c for c in silent if e.holder(c.address, c.port, c.protocol) is None]
     if e.port_driver != "pesto" or not any(c.group in CANARIES for c in mine):
         return None
     return Explained(
         mine,
         f"{_lead(mine)}. Nothing on the host listens there. The port driver is pesto, and {e.pasta} refuses every further port as long as "
-        f"one that it was told "
-        "before cannot be bound: one below net.ipv4.ip_unprivileged_port_start, or one that a process of the host holds.",
+        "one that it was told before cannot be bound: one below net.ipv4.ip_unprivileged_port_start, one on an address that the host does "
+        "not have, or one that a process of the host holds.",
         "Mend or remove the container whose port cannot be bound (the other findings name it, or pasta's lines in the journal: Listen "
         "failed for HOST TCP port); "
         f"the others come back at the next publish. If none is named, {e.restart()}.",
@@ -579,6 +602,19 @@ def _inside_unreachable(e: Evidence, cells: list[Cell]) -> Explained | None:
     )
 
 
+def _address_gone(_e: Evidence, cells: list[Cell]) -> Explained | None:
+    mine = [c for c in cells if c.note == NO_SUCH_ADDRESS]
+    if not mine:
+        return None
+    addresses = ", ".join(sorted({c.address for c in mine})[:MAX_NAMED])
+    return Explained(
+        mine,
+        f"{_lead(mine)}. It is published on {addresses}, and no interface of this host has that address: the host was given another one, "
+        "or an interface is gone.",
+        "Give the host that address (ip address shows those it has), then restart the container; or publish it on another address.",
+    )
+
+
 def _no_control(_e: Evidence, cells: list[Cell]) -> Explained | None:
     mine = [c for c in cells if c.verdict == INCONCLUSIVE and not c.control]
     if not mine:
@@ -615,11 +651,13 @@ RULES: tuple[tuple[str, Callable[[Evidence, list[Cell]], Explained | None]], ...
     ("canary_refused", _start_refused),
     ("port_not_added", _not_added),
     ("namespace_not_entered", _inside_unreachable),
+    ("address_not_on_host", _address_gone),
     ("out_of_time", _out_of_time),
     ("container_not_started", _start_failed),
     ("port_held_by_other_daemon", _held_by_daemon),
     ("port_held_by_other_process", _held),
     ("loopback_flag_missing", _loopback_dead),
+    ("other_loopback_address", _other_loopback),
     ("ipv6_off", _ipv6_off),
     ("ephemeral_range_skipped", _ephemeral),
     ("privileged_port", _privileged),

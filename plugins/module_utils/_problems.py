@@ -171,7 +171,7 @@ def _shadowed(u: State, _h: State) -> Iterator[Problem]:
         yield Problem(
             f"the unit in force is {unit['fragment']}",
             "it hides /etc/systemd/user/docker.service, so what is declared has no effect",
-            "run role rootless_daemon with rootless_daemon_adopt: true, which takes its data over; where that is in the default place, also: "
+            "run role rootless_daemon with rootless_daemon_adopt: true, which takes its data over; where that is in the usual place, also "
             f"as {u['name']}, systemctl --user disable --now docker.service, remove that file, then run the role",
         )
 

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ipaddress
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import (
     ANSWERS,
+    OWN4,
+    OWN6,
     TCP,
     UDP,
     Cell,
@@ -158,13 +161,20 @@ def _container_port(key: tuple[str, int, str, str], name: str, inside: int, foun
     return Published(shown, "" if both else listed, port, inside, name, protocol, "container")
 
 
-def host_cells(published: list[Published], addresses: list[str], ipv6: bool) -> list[Cell]:
+NO_SUCH_ADDRESS = "no interface of this host has that address"
+
+
+def host_cells(published: list[Published], addresses: list[str], ipv6: bool, own: Collection[str] = ()) -> list[Cell]:
     """One cell, not tried yet, for each published thing and address.
+
+    What is published on an address that is not among these has one there. If the host does not have it, the cell's note says so, and
+    nobody may try it: it would be another machine's.
 
     A cell in which nothing must answer is left out where something else is published on that very address and port. So is one of a port on
     all addresses over IPv6 where the daemon has none: builtin answers there, the others do not, and either is what was asked for.
 
     :param ipv6: whether the daemon has IPv6. What is published for IPv6 only has to answer in any case: somebody asked for it.
+    :param own: all addresses of the host; where they are not known, none.
     """
     expected = {
         (number, address): expectation(entry.host_ip, address, ipv6 or entry.ipv6)
@@ -184,19 +194,27 @@ def host_cells(published: list[Published], addresses: list[str], ipv6: bool) -> 
                 continue
             if wanted != ANSWERS and (address, entry.port, entry.protocol) in claimed:
                 continue
-            cells.append(
-                Cell(
-                    group=entry.group,
-                    thing=entry.thing,
-                    vantage=vantage_of(address),
-                    address=address,
-                    port=entry.port,
-                    expected=wanted,
-                    outcome=None,
-                    host_ip=entry.host_ip,
-                    container=entry.container,
-                    container_port=entry.container_port,
-                    protocol=entry.protocol,
-                )
-            )
+            cells.append(_host_cell(entry, address, wanted))
+    for entry in published if own else []:
+        address = str(ipaddress.ip_address(entry.host_ip)) if entry.host_ip else ""
+        if entry.port and kind_of(address) in (OWN4, OWN6) and address not in addresses:
+            there = address in own or ipaddress.ip_address(address).is_loopback
+            cells.append(_host_cell(entry, address, ANSWERS, "" if there else NO_SUCH_ADDRESS))
     return cells
+
+
+def _host_cell(entry: Published, address: str, expected: str, note: str = "") -> Cell:
+    return Cell(
+        group=entry.group,
+        thing=entry.thing,
+        vantage=vantage_of(address),
+        address=address,
+        port=entry.port,
+        expected=expected,
+        outcome=None,
+        host_ip=entry.host_ip,
+        container=entry.container,
+        container_port=entry.container_port,
+        protocol=entry.protocol,
+        note=note,
+    )

@@ -310,8 +310,8 @@ findings:
     cause:
       description:
         - One of V(daemon_down), V(engine_unusable), V(pasta_dead), V(engine_cannot_publish), V(pesto_with_ipv6), V(canary_refused),
-          V(port_not_added), V(out_of_time), V(container_not_started), V(port_held_by_other_daemon),
-          V(port_held_by_other_process), V(loopback_flag_missing), V(ipv6_off), V(ephemeral_range_skipped),
+          V(port_not_added), V(address_not_on_host), V(out_of_time), V(container_not_started), V(port_held_by_other_daemon),
+          V(port_held_by_other_process), V(loopback_flag_missing), V(other_loopback_address), V(ipv6_off), V(ephemeral_range_skipped),
           V(privileged_port), V(detached_host_network), V(host_loopback_leak), V(udp_of_slirp4netns),
           V(container_not_listening), V(port_used_by_connection), V(pesto_blocked), V(loopback_tcp_hangs), V(no_listener),
           V(filtered_on_host), V(unexpected_answer), V(expectation_not_met), V(answers_where_it_must_not), V(listener_without_container),

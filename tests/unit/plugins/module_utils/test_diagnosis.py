@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import Cell
+from ansible_collections.portside.rootless_docker.plugins.module_utils._contract import NOBODY, Cell
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import ADVICE, RULES, advise, diagnose
 from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder, Service, holder_of
+from ansible_collections.portside.rootless_docker.plugins.module_utils._published import NO_SUCH_ADDRESS
 
 OLD = ("pasta", "--tcp-ports=auto", "532")
 FLAGGED = ("pasta", "--no-map-gw", "--tcp-ports=auto", "--host-lo-to-ns-lo", "532")
@@ -116,6 +117,27 @@ CASES = [
         "another port",
     ),
     (
+        "container_not_started",
+        evidence(port_driver="implicit", failed_starts=(("web", "listen tcp4 192.0.2.7:8080: bind: cannot assign requested address."),)),
+        [],
+        ["web: listen tcp4", "on 127.0.0.1 and on all addresses"],
+        "pesto",
+    ),
+    (
+        "other_loopback_address",
+        evidence(port_driver="implicit"),
+        [cell(outcome="closed", host_ip="127.0.0.2", address="127.0.0.2")],
+        ["127.0.0.2:8080 of container web", "to 127.0.0.1 inside"],
+        "on 127.0.0.1",
+    ),
+    (
+        "pesto_blocked",
+        evidence(port_driver="pesto"),
+        [cell(20000, container=""), cell(outcome="wrong_answer", note=NOBODY)],
+        ["refuses"],
+        "Listen",
+    ),
+    (
         "canary_refused",
         evidence(start_errors=(("image", "no space left"),)),
         [cell(0, None, container="")],
@@ -222,6 +244,13 @@ CASES = [
         [inside(vantage="host-network container")],
         ["--detach-netns", "--net=host", "now: x (pid 7) on port 22, ", "and 2 more."],
         "DETACH_NETNS=false",
+    ),
+    (
+        "address_not_on_host",
+        evidence(out_of_time=True),
+        [cell(outcome=None, address="192.0.2.7", host_ip="192.0.2.7", note=NO_SUCH_ADDRESS)],
+        ["192.0.2.7:8080 of container web: could not be tried", "no interface of this host has that address"],
+        "another address",
     ),
     (
         "udp_of_slirp4netns",

@@ -76,6 +76,25 @@ def test_host_cells_leave_out_what_another_published_port_claims():
     ]
 
 
+@pytest.mark.parametrize(
+    ("host_ip", "own", "expected"),
+    [
+        ("192.0.2.7", ["192.0.2.7", "192.0.2.9"], [("192.0.2.7", "")]),
+        ("192.0.2.7", ["192.0.2.9"], [("192.0.2.7", published.NO_SUCH_ADDRESS)]),
+        ("127.0.0.2", ["192.0.2.9"], [("127.0.0.2", "")]),
+        ("2001:db8:0::7", ["2001:db8::7"], [("2001:db8::7", "")]),
+        ("2001:db8::7", ["192.0.2.9"], [("2001:db8::7", published.NO_SUCH_ADDRESS)]),
+        # It is among those that are tried; it is none of the host's own; nobody knows.
+        ("192.0.2.9", ["192.0.2.9"], [("192.0.2.9", "")]),
+        ("", ["192.0.2.9"], [("192.0.2.9", "")]),
+        ("192.0.2.7", [], []),
+    ],
+)
+def test_what_is_published_on_another_address_has_to_answer_there(host_ip, own, expected):
+    cells = published.host_cells([published.Published("web", host_ip, 8080, 80, "web")], ["192.0.2.9"], True, own)
+    assert [(c.address, c.note) for c in cells if c.expected == "answers"] == expected
+
+
 @pytest.mark.parametrize(("ipv6", "expected"), [(True, ["answers", "answers"]), (False, ["answers"])])
 def test_what_is_published_for_ipv6_only_has_to_answer_without_ipv6_too(ipv6, expected):
     ports = [published.Published("both", "", 8080, 80, "both"), published.Published("six", "::1", 8081, 80, "six")]
