@@ -17,6 +17,7 @@ _HEADER = struct.Struct("=IHHII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
 SCOPE_GLOBAL = 0
+_IFA_F_DADFAILED, _IFA_F_TENTATIVE = 0x08, 0x40
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class HostAddress:
 
     :ivar scope: as the kernel numbers it: 0 global, 253 link, 254 host.
     :ivar prefix: length of its network's prefix.
+    :ivar usable: not one over IPv6 of which is not known yet whether another host has it, or that another host has: nobody can bind that.
     """
 
     address: str
     scope: int
     prefix: int = 0
+    usable: bool = True
 
     @property
     def family(self) -> int:
@@ -46,12 +49,13 @@ def parse_addresses(data: bytes) -> tuple[list[HostAddress], bool]:
         if kind in (_NLMSG_DONE, _NLMSG_ERROR) or length < _HEADER.size or offset + length > len(data):
             return found, True
         if kind == _RTM_NEWADDR and length >= _HEADER.size + _ADDRESS.size:
-            _family, prefix, _flags, scope, _index = _ADDRESS.unpack_from(data, offset + _HEADER.size)
+            _family, prefix, flags, scope, _index = _ADDRESS.unpack_from(data, offset + _HEADER.size)
             raw = _attributes(data[offset + _HEADER.size + _ADDRESS.size : offset + length])
             # On a point-to-point link ADDRESS is the peer's and LOCAL is ours.
             local = raw.get(_IFA_LOCAL) or raw.get(_IFA_ADDRESS)
             if local and len(local) in (4, 16):
-                found.append(HostAddress(str(ipaddress.ip_address(local)), scope, prefix))
+                usable = not flags & (_IFA_F_DADFAILED | _IFA_F_TENTATIVE)
+                found.append(HostAddress(str(ipaddress.ip_address(local)), scope, prefix, usable))
         offset += (length + 3) & ~3
     return found, False
 
@@ -87,8 +91,8 @@ def host_addresses(seconds: float = 2.0) -> list[HostAddress]:
 
 
 def global_addresses(addresses: list[HostAddress]) -> list[str]:
-    """The addresses of global scope, each once, in the kernel's order, IPv4 first."""
-    chosen = [a.address for family in (4, 6) for a in addresses if a.family == family and a.scope == SCOPE_GLOBAL]
+    """The addresses of global scope that can be used, each once, in the kernel's order, IPv4 first."""
+    chosen = [a.address for family in (4, 6) for a in addresses if a.family == family and a.scope == SCOPE_GLOBAL and a.usable]
     return list(dict.fromkeys(chosen))
 
 

@@ -27,6 +27,11 @@ def identities(containers: list[dict[str, Any]]) -> list[str]:
     return [each for each in found if re.fullmatch("[0-9a-f]{12,64}", each)]
 
 
+def in_words(started: list[str]) -> str:
+    """What :func:`start_again` told, to be put after what was done; empty where there is nothing to tell; pure."""
+    return f"; containers that did not come back by themselves and were started: {', '.join(started)}" if started else ""
+
+
 def should_run(details: dict[str, Any]) -> bool:
     """Whether a container that ran before should run and does not; pure."""
     state, config = details.get("State"), details.get("HostConfig")

@@ -29,7 +29,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._evidence import Evidence, Holder
 from ansible_collections.portside.rootless_docker.plugins.module_utils._inside import BRIDGE, HOST_NETWORK, NAMESPACE
-from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import option_value
+from ansible_collections.portside.rootless_docker.plugins.module_utils._procfs import is_pasta_name, option_value
 from ansible_collections.portside.rootless_docker.plugins.module_utils._published import NO_SUCH_ADDRESS
 
 MAX_TEXT = 2000
@@ -210,7 +210,7 @@ def _holders(e: Evidence, cells: list[Cell], daemon: bool) -> dict[Holder, list[
 
 def is_daemon(holder: Holder) -> bool:
     """Whether a listener is part of a rootless daemon, by its name: that is for the words only."""
-    return holder.uid != 0 and holder.name.partition(".")[0] in ("pasta", "rootlesskit", "exe", "slirp4netns")
+    return holder.uid != 0 and (is_pasta_name(holder.name) or holder.name in ("rootlesskit", "exe", "slirp4netns"))
 
 
 def _held_by_daemon(e: Evidence, cells: list[Cell]) -> Explained | None:
@@ -277,6 +277,9 @@ def _ephemeral(e: Evidence, cells: list[Cell]) -> Explained | None:
 
 
 def _privileged(e: Evidence, cells: list[Cell]) -> Explained | None:
+    # builtin and slirp4netns say so: docker run fails. And with CAP_NET_BIND_SERVICE on rootlesskit builtin may bind them.
+    if e.port_driver not in (None, "implicit", "pesto"):
+        return None
     # A canary that could not be put up has port 0.
     mine = [c for c in _dead(cells) if 0 < c.port < e.first_unprivileged and e.holder(c.address, c.port, c.protocol) is None]
     if not mine:

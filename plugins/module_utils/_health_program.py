@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _health, _inspect, _problems
 from ansible_collections.portside.rootless_docker.plugins.module_utils._arguments import BadArgument, own_addresses
 from ansible_collections.portside.rootless_docker.plugins.module_utils._check import Check, Wanted
+from ansible_collections.portside.rootless_docker.plugins.module_utils._comeback import in_words, running, start_again
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._diagnosis import diagnose
 from ansible_collections.portside.rootless_docker.plugins.module_utils._run import run
@@ -32,6 +33,10 @@ CONFIRM_SECONDS = 1.0
 """Between two looks at a dead network: a daemon that is about to end has lost its network and is still active."""
 RESTART_SECONDS = 60.0
 """That a restart is waited for. systemd goes on with it all the same."""
+ENGINE_SECONDS = 5.0
+"""In which the Engine has to say, before a restart, what runs."""
+START_SECONDS = 20.0
+"""For starting containers that did not come back by themselves. With all of the above it is less than the service's TimeoutStartSec."""
 
 WITHOUT_HOST = frozenset(
     {
@@ -81,11 +86,14 @@ def still_dead(user: str, before: dict[str, Any]) -> bool:
 
 
 def restart(account: pwd.struct_passwd) -> tuple[str, bool]:
-    """Restart the unit with the user's own rights; what came of it in words, and whether it is up."""
+    """Restart the unit with the user's own rights, and containers that do not come back; what came of it in words, and whether it is up."""
+    before = running(account.pw_uid, Deadline(ENGINE_SECONDS))
     begin = time.monotonic()
     done = run(["systemctl", "--user", "restart", UNIT], Deadline(RESTART_SECONDS), uid=account.pw_uid, gid=account.pw_gid)
     if done.status == 0:
-        return f"it is up after {time.monotonic() - begin:.1f} s", True
+        took = f"it is up after {time.monotonic() - begin:.1f} s"
+        started = start_again(account.pw_uid, before, Deadline(START_SECONDS)) if before else []
+        return took + in_words(started), True
     reason = done.error or f"systemctl ended with status {done.status}"
     return f"it is not up: {reason}. See journalctl _UID={account.pw_uid} _SYSTEMD_USER_UNIT={UNIT}", False
 

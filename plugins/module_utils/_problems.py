@@ -434,12 +434,15 @@ def _mtu(u: State, _h: State) -> Iterator[Problem]:
 
 
 def _privileged(u: State, h: State) -> Iterator[Problem]:
+    # builtin and slirp4netns say so: docker run fails. And with CAP_NET_BIND_SERVICE on rootlesskit builtin may bind them.
+    if u["network"]["port_driver"]["in_effect"] not in ("implicit", "pesto"):
+        return
     start = h["unprivileged_port_start"]
     low = sorted({each["host_port"] for each in (u["published"] or {"ports": []})["ports"] if each["host_port"] < start})
     if low:
         yield Problem(
             f"published below {start}: {named(map(str, low))}",
-            "net.ipv4.ip_unprivileged_port_start forbids the user these ports, and under implicit and pesto no error says so",
+            "net.ipv4.ip_unprivileged_port_start forbids the user these ports, and no error says so",
             f"net.ipv4.ip_unprivileged_port_start={low[0]} (role rootless_host), then {restart(u)}; or other ports",
         )
 

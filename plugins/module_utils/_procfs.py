@@ -23,7 +23,6 @@ from dataclasses import dataclass
 PROC = "/proc"
 MAX_READ = 256 * 1024
 MAX_PROCESSES = 100_000
-PASTA_NAMES = ("pasta", "pasta.avx2", "passt", "passt.avx2")
 DELETED = " (deleted)"
 
 
@@ -225,12 +224,19 @@ def processes_are_hidden() -> bool:
     return hides_processes(read_text(f"{PROC}/self/mountinfo", 8 * 1024 * 1024) or "", {os.getegid(), *os.getgroups()})
 
 
+def is_pasta_name(name: str) -> bool:
+    """Whether a program of this name can be pasta: passt takes pasta's part where the name that it was called by has C(pasta) in it."""
+    return "pasta" in name or name.startswith("passt")
+
+
 def is_pasta_of(process: Process, child: int, parent: int) -> bool:
     """Whether a process is the pasta of this RootlessKit: its last argument is the child's pid, or it joins the child's namespaces.
 
     A zombie has no arguments left; it is known by its parent (RootlessKit 2.0.2 keeps pasta as its child).
     """
-    if not any(name in PASTA_NAMES for name in process.names):
+    # comm is cut after 15 characters, and a script has its own there, not its interpreter's: a wrapper is none. A zombie has nothing else.
+    names = (process.exe or "", process.argv[0]) if process.argv else (process.comm,)
+    if not any(is_pasta_name(os.path.basename(name)) for name in names):
         return False
     if not process.argv:
         return process.ppid == parent

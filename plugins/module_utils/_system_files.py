@@ -254,6 +254,9 @@ def _file(wanted: File, change: Change) -> None:
                 handle.write((wanted.content or "").encode() if wanted.data is None else wanted.data)
                 handle.flush()
                 os.fsync(handle.fileno())
+        # A folder with the bit setgid, such as Debian's /usr/local may be, gives its own group to what is made in it.
+        os.chown(copy, os.geteuid(), os.getegid(), follow_symlinks=False)
+        if wanted.target is None:
             os.chmod(copy, wanted.mode)
         os.rename(copy, wanted.path)
     except BaseException:

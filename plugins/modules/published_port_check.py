@@ -62,7 +62,8 @@ options:
     description:
       - The host's own addresses that are tried besides C(127.0.0.1) and C(::1). Each must be an address of this host, and no loopback
         address.
-      - The default is every address of global scope of the host's interfaces. An empty list tries the loopback only.
+      - The default is every address of global scope of the host's interfaces, except those over IPv6 that nobody can bind because they are
+        tentative or were found with another host. An empty list tries the loopback only.
     type: list
     elements: str
   host_loopback:

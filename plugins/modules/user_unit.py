@@ -172,7 +172,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.rootless_docker.plugins.module_utils._comeback import running, start_again
+from ansible_collections.portside.rootless_docker.plugins.module_utils._comeback import in_words, running, start_again
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine_state import read_engine
@@ -359,7 +359,7 @@ def act(entry: dict, timeout: float, ports_timeout: float) -> tuple[str, str, di
         outage = watch.finish(published(uid) if reached else None, ports_timeout if reached else 0)
     words = [word for word in (action if action != "none" else "", "" if linger is None else f"linger {'on' if linger else 'off'}") if word]
     text = f"{user}: {', '.join(words)}" + (f", {reached} after {seconds:.1f} s" if reached else "")
-    text += f"; containers that did not come back by themselves and were started: {', '.join(started)}" if started else ""
+    text += in_words(started)
     return "" if error_text else text, error_text, {"user": user, **outage} if outage else None
 
 

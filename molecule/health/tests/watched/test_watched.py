@@ -144,6 +144,27 @@ def test_slirp4netns_killed(host, metrics, main_pid):
     assert main_pid("alice") == alice
 
 
+def test_a_container_that_does_not_come_back_is_started(host, docker, look, unit):
+    """One that does not run after the restart, as may happen below RootlessKit 3.1.0; here the unit itself stops it."""
+    host.check_output("systemctl stop rootless-docker-health@alice.timer rootless-docker-health@alice.service")
+    # As if there had been no restart: the next one waits for nothing.
+    host.check_output("rm -f /var/lib/rootless-docker-health/alice.json")
+    folder = "/run/systemd/user/docker.service.d"
+    stop = "ExecStartPost=/usr/bin/docker --host=unix://%t/docker.sock stop -t 0 everywhere"
+    host.check_output(f"mkdir -p {folder} && printf '[Service]\n{stop.replace('%', '%%')}\n' > {folder}/stop.conf")
+    unit("alice", "daemon-reload")
+    unit("alice", "reset-failed")  # of the starts before, which systemd counts
+    try:
+        assert docker("inspect --format='{{.State.Running}}' everywhere") == "true"
+        kill(host, "alice")
+        _found, lines = look("alice")
+        assert re.search(r"^4 .* it is up after .* did not come back by themselves and were started: everywhere\.$", lines[-1])
+        assert docker("inspect --format='{{.State.Running}}' everywhere") == "true"
+    finally:
+        host.check_output(f"rm -r {folder}")
+        unit("alice", "daemon-reload")
+
+
 def test_restarts_are_not_repeated_for_ever(host, look, main_pid):
     """After some in a row that did not help it waits, and says for how long; then it goes on by itself."""
     host.check_output("systemctl stop rootless-docker-health@alice.timer rootless-docker-health@alice.service")

@@ -11,8 +11,8 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils import _a
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _arguments as arguments
 
 
-def message(kind, family=socket.AF_INET, scope=0, attributes=()):
-    body = struct.pack("=BBBBI", family, 24, 0, scope, 2)
+def message(kind, family=socket.AF_INET, scope=0, attributes=(), flags=0):
+    body = struct.pack("=BBBBI", family, 24, flags, scope, 2)
     for number, raw in attributes:
         body += struct.pack("=HH", 4 + len(raw), number) + raw + b"\0" * (-len(raw) % 4)
     return struct.pack("=IHHII", 16 + len(body), kind, 0, 1, 0) + body
@@ -40,6 +40,23 @@ KNOWN = [
     addresses.HostAddress(*row)
     for row in (("127.0.0.1", 254, 8), ("2001:db8::7", 0, 64), ("10.0.2.15", 0, 24), ("10.0.2.15", 0, 24), ("fe80::1", 253, 64))
 ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        (0x00, ["2001:db8::7"]),
+        (0x80, ["2001:db8::7"]),  # permanent
+        (0x21, ["2001:db8::7"]),  # temporary and deprecated
+        (0xC0, []),  # permanent, and nobody knows yet whether another host has it
+        (0x08, []),  # another host has it
+        (0xC8, []),
+    ],
+)
+def test_an_address_that_cannot_be_bound_is_not_tried_unless_named(flags, found):
+    known, _done = addresses.parse_addresses(message(20, socket.AF_INET6, 0, [(1, V6)], flags))
+    assert [a.address for a in known] == ["2001:db8::7"]
+    assert addresses.global_addresses(known) == found
 
 
 def test_global_addresses():

@@ -44,6 +44,18 @@ def test_identities():
     assert core.identities([{"Id": "0123456789ab"}, {"Id": "../../x"}, {"Id": None}, {}]) == ["0123456789ab"]
 
 
+@pytest.mark.parametrize(
+    ("started", "words"),
+    [
+        ([], ""),
+        (["web"], "; containers that did not come back by themselves and were started: web"),
+        (["web", "db (refused: x)"], "; containers that did not come back by themselves and were started: web, db (refused: x)"),
+    ],
+)
+def test_in_words(started, words):
+    assert core.in_words(started) == words
+
+
 UID = os.getuid()
 GONE = "0123456789ab"
 VERSION = (200, {"ApiVersion": "1.45"})

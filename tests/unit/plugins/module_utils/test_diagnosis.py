@@ -181,6 +181,13 @@ CASES = [
         ["pasta.avx2 (pid 4712, uid 1001)", "another user"],
         "another port",
     ),
+    (
+        "port_held_by_other_daemon",
+        evidence(holders=(Holder("0.0.0.0", 8080, 1001, 4712, "pasta-20260728", False),)),
+        [cell(outcome="wrong_answer")],
+        ["pasta-20260728 (pid 4712, uid 1001)", "another user"],
+        "another port",
+    ),
     ("ipv6_off", evidence(), [cell(host_ip="::1", address="::1")], ["[::1]:8080 of container web", "without --ipv6"], "--ipv6"),
     (
         "loopback_flag_missing",
@@ -203,6 +210,8 @@ CASES = [
     ("loopback_flag_missing", evidence(pasta_argv=OLD, pasta_has_flag=True), [RESET], ["a wrapper"], "--pasta-binary"),
     ("ephemeral_range_skipped", evidence(pasta_skips_ephemeral=True), [cell(32768, host_ip="")], ["32768-60999"], "pesto"),
     ("privileged_port", evidence(port_driver="pesto"), [cell(81, host_ip="")], ["below 1024"], "ip_unprivileged_port_start to 81"),
+    # RootlessKit names no driver, and was told none: that is implicit.
+    ("privileged_port", evidence(port_driver=None), [cell(81, host_ip="")], ["below 1024"], "ip_unprivileged_port_start to 81"),
     (
         "host_loopback_leak",
         evidence(rootlesskit_version="2.3.6", pasta_argv=FLAGGED),
@@ -389,6 +398,12 @@ def test_a_pasta_that_may_be_hidden_is_not_called_dead():
     facts = evidence(pasta_argv=(), pasta_pid=None, processes_hidden=True)
     assert diagnose(facts, []) == []
     assert [finding.cause for finding in diagnose(facts, [cell()])] == ["no_listener"]
+
+
+@pytest.mark.parametrize("driver", ["builtin", "slirp4netns"])
+def test_a_low_port_that_a_driver_may_bind_is_no_privileged_port(driver):
+    facts = evidence(network_driver="slirp4netns", port_driver=driver, pasta_argv=())
+    assert [finding.cause for finding in diagnose(facts, [cell(81, host_ip="")])] == ["no_listener"]
 
 
 def test_a_canary_without_a_port_is_no_privileged_port():

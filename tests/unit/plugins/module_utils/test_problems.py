@@ -156,6 +156,7 @@ NEW_PASTA = ["--host-lo-to-ns-lo", "--conf-path"]
 FLAGLESS = [argument for argument in PASTA if argument != "--host-lo-to-ns-lo"]
 WITH_RANGE = ["pasta", "-t", "32768-60999,auto", *PASTA[1:]]
 PESTO = {"network/port_driver": pair("pesto")}
+LOW = {"count": 1, "ports": [{"host_port": 80}]}
 RESTRICTED = {"apparmor/enabled": True, "apparmor/restrict_unprivileged_userns": True}
 
 # Cause: changes of a sound user and of a sound host, and what the sentences have to say.
@@ -206,6 +207,7 @@ WRONG = [
      ["docker network web", "default-address-pools"]),
     ("ipv6_no_route", {"network/ipv6": pair(True)}, {"ipv6_default_route": False}, ["no IPv6 default route"]),
     ("mtu", {"network/mtu": pair(1500)}, {}, ["1500", "MTU=65520"]),
+    ("privileged_port", {**PESTO, "published": LOW}, {}, ["below 1024: 80"]),
     ("privileged_port", {"published": {"count": 2, "ports": [{"host_port": 443}, {"host_port": 80}]}}, {},
      ["below 1024: 80, 443", "ip_unprivileged_port_start=80"]),
     ("subordinate_ids", {"subgid_count": 100}, {}, ["100 in /etc/subgid", "65536"]),
@@ -250,6 +252,9 @@ def test_each_rule_is_tried():
         ("a host without controllers", {"cgroup_controllers": []}, {"cgroup/controllers": []}),
         ("no cgroup of the user's", {"cgroup_controllers": None}, {}),
         ("a low port that is allowed", {"published": {"count": 1, "ports": [{"host_port": 80}]}}, {"unprivileged_port_start": 80}),
+        ("a low port under builtin", {"network/port_driver": pair("builtin"), "published": LOW}, {}),
+        ("a low port under slirp4netns", {"network/port_driver": pair("slirp4netns"), "published": LOW}, {}),
+        ("a low port under what nobody knows", {"network/port_driver": pair(None), "published": LOW}, {}),
         ("AppArmor, and it runs", {}, RESTRICTED),
         ("pasta may be hidden", {"running/pasta": None, "running/processes_hidden": True}, {}),
     ],

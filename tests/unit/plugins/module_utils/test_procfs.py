@@ -50,6 +50,15 @@ def test_parse_argv():
         (process(1, comm="pasta.avx2", argv=["pasta", "--mtu=1", str(CHILD)]), True),
         (process(1, comm="x", argv=["/usr/bin/pasta", "--netns=/proc/532/root/run/x"]), True),
         (process(1, comm="x", argv=["y", str(CHILD)], exe="/usr/bin/pasta.avx2"), True),
+        (process(1, comm="pasta-20260728", argv=["/opt/passt/pasta-20260728", str(CHILD)]), True),
+        (process(1, comm="my-own-build-of", argv=["my-own-build-of-pasta", str(CHILD)], exe="/opt/my-own-build-of-pasta.avx2"), True),
+        (process(1, comm="passt.avx2", argv=["/usr/bin/pasta", str(CHILD)], exe="/usr/bin/passt.avx2"), True),
+        # A folder is no name, and a script has its interpreter's.
+        (process(1, comm="y", argv=["/opt/pasta/y", str(CHILD)], exe="/opt/pasta/y"), False),
+        (process(1, comm="pasta-wrapper", argv=["/bin/sh", "/opt/pasta-wrapper", str(CHILD)], exe="/usr/bin/dash"), False),
+        (process(1, comm="pasta-20260728", argv=["/opt/passt/pasta-20260728", "5320"]), False),
+        (process(1, ppid=522, comm="pasta-20260728", state="Z"), True),
+        (process(1, ppid=522, comm="passt.avx2", state="Z"), True),
         (process(1, ppid=522, comm="pasta.avx2", state="Z"), True),
         (process(1, ppid=9, comm="pasta.avx2", state="Z"), False),
         (process(1, comm="pasta", argv=["pasta", "5320"]), False),
@@ -72,6 +81,14 @@ def test_daemon_processes():
     assert (found.parent, found.child, found.dockerd, found.containerd) == (parent, child, dockerd, containerd)
     assert found.pasta == (zombie, pasta) and found.live_pasta == pasta
     assert found.pids == {522, CHILD, 562, 558, 559, 570}
+
+
+def test_a_process_of_another_user_is_never_taken_for_pasta():
+    parent, child = process(522, 511), process(CHILD, 522)
+    of_bob = process(559, 511, uid=1001, comm="pasta-own", argv=["/opt/pasta-own", str(CHILD)])
+    own = process(560, 511, comm="pasta-own", argv=["/opt/pasta-own", str(CHILD)])
+    assert procfs.daemon_processes(1000, CHILD, [parent, child, of_bob]).pasta == ()
+    assert procfs.daemon_processes(1000, CHILD, [parent, child, of_bob, own]).pasta == (own,)
 
 
 SHIM = process(571, 570, comm="containerd-shim", argv=["/usr/bin/containerd-shim-runc-v2"], exe="/usr/bin/containerd-shim-runc-v2")

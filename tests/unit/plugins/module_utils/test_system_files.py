@@ -130,6 +130,24 @@ def test_owner_is_who_runs_it(place):
     assert (path.stat().st_uid, path.stat().st_gid) == (os.geteuid(), os.getegid())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to any group")
+@pytest.mark.parametrize("kind", [FILE, LINK, FOLDER])
+@pytest.mark.parametrize("obstacle", [nothing, other_content, other_mode, link_to_neighbour, directory])
+def test_a_folder_that_gives_its_group_to_what_is_in_it(place, obstacle, kind):
+    path, neighbour = place
+    path.parent.mkdir()
+    os.chown(path.parent, 0, 50)
+    path.parent.chmod(0o2775)
+    obstacle(path, neighbour)
+    if (obstacle, kind) in REFUSED:
+        return
+    entry = wanted(kind, path, neighbour)
+    run(entry)
+    assert core.state_of(str(path)) == core.wanted_state(entry)
+    assert (path.parent.stat().st_gid, stat.S_IMODE(path.parent.stat().st_mode)) == (50, 0o2775)
+    assert (neighbour.stat().st_gid, stat.S_IMODE(neighbour.stat().st_mode)) == (os.getegid(), 0o600)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755])
 def test_mode(place, mode):
     path, _neighbour = place
