@@ -19,6 +19,12 @@ options:
     description: Users of whom something is left, by name, as RV(portside.rootless_docker.user_data#module:undone). They stay on record.
     type: dict
     required: true
+  others:
+    description:
+      - Users whose account is another than the one on record, as RV(portside.rootless_docker.user_data#module:others). They do not stay on
+        record, and keep their subordinate ids.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""

@@ -37,6 +37,10 @@ options:
       - What it needs stays.
     type: dict
     default: {}
+  spare:
+    description: Whether what a daemon needs stays also for daemons that are not stopped, whoever made them.
+    type: bool
+    default: false
   restart:
     description: When a daemon is restarted, as the variable C(rootless_daemon_restart) of the role.
     type: str
@@ -68,7 +72,8 @@ _value:
     - C(deferred), one line for each restart or adoption that is put off with C(restart=defer), and C(previous), users who run as they
       were started.
     - C(unserved), those of C(left_out) that are to be present and for whom nothing is done; C(unanswered), those that are to be absent
-      and whose daemon may run, because nobody knows, it could not be stopped, or it runs without an account.
+      and whose daemon may run, because nobody knows, it could not be stopped, or it runs without an account; with O(spare) also everybody
+      whose daemon is not stopped.
     - C(reasons), one line for each unit that is touched, and C(resolved), the port driver of each user.
   type: dict
 """

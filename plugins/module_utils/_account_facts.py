@@ -25,6 +25,39 @@ MAX_RANGES = 64
 MAX_OVERLAPS = 16
 
 
+def recorded_uid(record: Mapping[str, Any]) -> int | None:
+    """The uid that a record is of; None where it names none."""
+    uid = record.get("uid")
+    return uid if isinstance(uid, int) and not isinstance(uid, bool) else None
+
+
+def another_uid(record: Mapping[str, Any], uid: int | None) -> int | None:
+    """The uid that a record is of, where the account of that name has another now; None where it is the same, or where nobody knows.
+
+    :param uid: of the account; None for none.
+    """
+    recorded = recorded_uid(record)
+    return None if uid in (None, recorded) else recorded
+
+
+def without_made(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record less what the role made of the account, which is not that of the record any more."""
+    return {key: value for key, value in record.items() if key not in ("account", "subid")}
+
+
+def another_account(user: str, uid: int, recorded: int) -> str:
+    """The cause, for a sentence, that what is on record is of another account of the same name."""
+    return f"{user}: the account has uid {uid}, and uid {recorded} is on record, so it is another one of that name"
+
+
+def another_note(user: str, uid: int, recorded: int) -> str:
+    """What follows from that for an account that has a daemon, or had one until now."""
+    return (
+        f"{another_account(user, uid, recorded)}. The role did not make it, nor the subordinate ids that it had, and removes neither. "
+        f"Remedy: none, where the earlier one is gone for good; what is left of uid {recorded} is to be removed by hand"
+    )
+
+
 class SubordinateFiles(NamedTuple):
     """What the files say, read once for all users.
 

@@ -16,6 +16,10 @@ class DataError(Exception):
     """Something cannot be removed; the text names the user, the path, the cause and the remedy."""
 
 
+class AnotherAccountError(Exception):
+    """The account is not the one that the data was of; the text names the user, the cause and the remedy."""
+
+
 def check_path(user: str, path: str, home: str) -> None:
     """Refuse a path that holds more than a daemon's data.
 

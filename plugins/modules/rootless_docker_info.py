@@ -251,9 +251,9 @@ host:
     kept:
       description:
         - Users whose daemon the role C(rootless_daemon) removed while it kept their data, with C(data_root), and with C(account) and
-          C(subid) where it made these.
+          C(subid) where it made these; and with the account's C(uid).
       type: dict
-      sample: {"alice": {"account": true, "data_root": "/home/alice/.local/share/docker"}}
+      sample: {"alice": {"account": true, "data_root": "/home/alice/.local/share/docker", "uid": 1000}}
     health:
       description: The health timer of the role C(rootless_daemon); null where it was not read in time.
       type: dict
@@ -443,9 +443,15 @@ users:
       sample: true
     made:
       description:
-        - The collection's record of what it made for this user, under C(ids) of the subordinate ids that the user had, and of the C(home).
+        - The collection's record of what it made for this user, under C(ids) of the subordinate ids that the user had, and of the C(home)
+          and the C(uid).
       type: dict
-      sample: {"linger": true, "home": "/home/alice", "account": true, "subid": {"subuid": [[100000, 65536]], "subgid": [[100000, 65536]]}}
+      sample:
+        linger: true
+        home: /home/alice
+        uid: 1000
+        account: true
+        subid: {"subuid": [[100000, 65536]], "subgid": [[100000, 65536]]}
     orphans:
       description:
         - Where RV(users.folder) is V(true) and RV(users.exists) is V(false), the processes that have the user's C(daemon.json) among their

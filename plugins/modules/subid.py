@@ -74,6 +74,8 @@ options:
         description:
           - Absolute path of a JSON file in which the ranges that are added are noted under the key C(subid), before they are added, so that
             they can be taken away again. Its other keys are left alone.
+          - Where its key C(uid) is not the account's, it is of an earlier account of that name. Where ranges are added then, what was made
+            for that one is forgotten, with a warning.
           - Its folder is made where it is missing. Only root may be able to write there.
         type: path
   reserved:
@@ -173,9 +175,9 @@ import pwd
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _account_facts, _system_files
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _subid as core
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _subid_files as files
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _system_files
 from ansible_collections.portside.rootless_docker.plugins.module_utils._arguments import BadArgument, checked_timeout
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._lock import LockError, one_at_a_time
@@ -235,6 +237,15 @@ def read_record(path: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise core.SubidError(f"{path} is damaged: it is no JSON object. Nothing was changed. Remedy: mend it, or remove it to forget it")
     return record
+
+
+def own_record(record: dict[str, Any], user: str, uid: int | None) -> tuple[dict[str, Any], list[str]]:
+    """A record less what is in it of an earlier account of that name, and a sentence where there was one."""
+    another = _account_facts.another_uid(record, uid)
+    if uid is None or another is None:
+        return record, []
+    own = {key: value for key, value in _account_facts.without_made(record).items() if key != "uid"}
+    return own, [_account_facts.another_note(user, uid, another)]
 
 
 def noted(record: dict[str, Any], added: core.Ranges) -> dict[str, Any]:
@@ -301,14 +312,14 @@ class Subid:
             user: {kind: core.owned(outcome.texts[kind], core.names_of(user, uid)) for kind in core.KINDS}
             for user, uid in self.uids.items()
         }
-        if write:
-            self.note(outcome.added)
-            files.write(differ)
         self.warnings = outcome.warnings + [
             f"{path} line {line} is damaged, and was left as it is. It gives nobody any ids. Remedy: mend or remove it"
             for kind, path in core.FILES.items()
             for line in core.damaged(outcome.texts[kind])
         ]
+        if write:
+            self.warnings += self.note(outcome.added)
+            files.write(differ)
         return {
             "changed": bool(differ),
             "users": shown(users),
@@ -322,16 +333,22 @@ class Subid:
             ],
         }
 
-    def note(self, added: dict[str, core.Ranges]) -> None:
-        """Write down what will be added, before it is: a run that is cut off in between must not forget it."""
-        wanted = []
+    def note(self, added: dict[str, core.Ranges]) -> list[str]:
+        """Write down what will be added, before it is: a run that is cut off in between must not forget it.
+
+        :returns: whose record was of another account, in a sentence each.
+        """
+        wanted: list[_system_files.File] = []
+        forgotten: list[str] = []
         with one_at_a_time(_system_files.LOCK, self.deadline):
             for user, ranges in added.items():
                 path = self.records.get(user)
                 if path is not None:
-                    record = noted(read_record(path), ranges)
+                    record, said = own_record(read_record(path), user, self.uids[user])
+                    record, forgotten = noted(record, ranges), forgotten + said
                     wanted.append(_system_files.File(path, json.dumps(record, indent=2, sort_keys=True) + "\n"))
             _system_files.apply(_system_files.make_plan(wanted, []))
+        return forgotten
 
     def ask(self, source: str) -> dict[str, Any]:
         """Compare with another source, which only its own means can change."""

@@ -45,6 +45,11 @@ options:
         description: Remove the account and its home with all that is in it too.
         type: bool
         default: false
+      uid:
+        description:
+          - The uid that the account had when the daemon was there. Of another account of that name nothing is removed.
+          - Without it the account is whichever has the name.
+        type: int
   timeout:
     description: Seconds that one user's removal may take.
     type: float
@@ -79,6 +84,13 @@ undone:
     alice: >-
       alice: /home/alice/.local/share/docker was left alone, because /home/alice/.local/share/docker/volumes is a mount point.
       Remedy: unmount it, or remove what is to go by hand
+others:
+  description:
+    - For each user whose account has another uid than O(users[].uid), and of whose earlier account nothing is at the path, what was left
+      alone, why, and what to do.
+  returned: when all users were seen to
+  type: dict
+  sample: {}
 """
 
 import os
@@ -87,7 +99,7 @@ import stat
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.rootless_docker.plugins.module_utils import _subid, _subid_files
+from ansible_collections.portside.rootless_docker.plugins.module_utils import _account_facts, _subid, _subid_files
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _user_data as core
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
@@ -116,6 +128,31 @@ def kind(path: str) -> str:
     except OSError:
         return ""
     return "directory" if stat.S_ISDIR(mode) else "link" if stat.S_ISLNK(mode) else "other"
+
+
+def refuse_another(account: pwd.struct_passwd, path: str, recorded: int | None) -> None:
+    """Go on only where the account is the one that the data was of.
+
+    :param recorded: that one's uid; None where nobody wrote it down.
+    :raises core.DataError: it is another, and the data of the earlier one is there.
+    :raises core.AnotherAccountError: it is another, and what may be there is its own.
+    """
+    if recorded in (None, account.pw_uid):
+        return
+    cause = _account_facts.another_account(account.pw_name, account.pw_uid, recorded)
+    try:
+        owner = os.lstat(path).st_uid
+    except OSError:
+        owner = None
+    if owner == recorded:
+        raise core.DataError(
+            f"{cause}. It was left alone, and so was {path}, which is of uid {recorded}: there are no rights to remove it with. "
+            "Remedy: look at whose it is, remove it by hand, and run again"
+        )
+    raise core.AnotherAccountError(
+        f"{cause}. It was left alone with its home, its data and its subordinate ids, and nothing of the earlier one is at {path}. "
+        "Remedy: none, where that one is gone for good; where it is the same after all (usermod --uid), remove by hand what is to go"
+    )
 
 
 def refuse_mounts(user: str, path: str) -> None:
@@ -228,6 +265,7 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
     """Remove what one entry asks for; what was, or would be, removed.
 
     :raises core.DataError: something is in the way; what could be removed before that is.
+    :raises core.AnotherAccountError: the account is not the one on record. Nothing was removed.
     :raises SubidError: nobody says which subordinate ids the user has. Nothing was removed.
     """
     user, path, deadline = entry["user"], entry["data_root"], Deadline(timeout)
@@ -239,6 +277,7 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
                 "Remedy: look at whose it is, remove it by hand, and run again"
             )
         return []
+    refuse_another(account, path, entry.get("uid"))
     core.check_path(user, path, account.pw_dir)
     done = []
     found = kind(path)
@@ -263,16 +302,22 @@ def removal(entry: dict, check_mode: bool, timeout: float) -> list[str]:
     return done
 
 
-def removals(entries: list[dict], check_mode: bool, timeout: float) -> tuple[list[str], dict[str, str]]:
-    """Remove what all entries ask for; what was, or would be, removed, and for each user of whom something is left, why."""
+def removals(entries: list[dict], check_mode: bool, timeout: float) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """Remove what all entries ask for.
+
+    :returns: what was, or would be, removed; for each user of whom something is left, why; and for each whose account is another, that.
+    """
     done: list[str] = []
     undone: dict[str, str] = {}
+    others: dict[str, str] = {}
     for entry in entries:
         try:
             done += removal(entry, check_mode, timeout)
+        except core.AnotherAccountError as error:
+            others[entry["user"]] = str(error)
         except (core.DataError, _subid.SubidError) as error:
             undone[entry["user"]] = str(error)
-    return done, undone
+    return done, undone, others
 
 
 def main() -> None:
@@ -287,6 +332,7 @@ def main() -> None:
                     "user": {"type": "str", "required": True},
                     "data_root": {"type": "path", "required": True},
                     "account": {"type": "bool", "default": False},
+                    "uid": {"type": "int"},
                 },
             },
             "timeout": {"type": "float", "default": 900},
@@ -295,10 +341,10 @@ def main() -> None:
     )
     if os.geteuid() != 0:
         module.fail_json(msg="user_data acts for several users and needs root; run it with become", done=[])
-    done, undone = removals(module.params["users"], module.check_mode, module.params["timeout"])
+    done, undone, others = removals(module.params["users"], module.check_mode, module.params["timeout"])
     shown = [line.replace(": removed", ": remove") for line in done]
     diff = {"before_header": "data", "after_header": "data", "before": "", "after": "".join(f"{line}\n" for line in shown)}
-    result = {"changed": bool(done), "done": done, "undone": undone, "diff": diff}
+    result = {"changed": bool(done), "done": done, "undone": undone, "others": others, "diff": diff}
     if undone:
         module.fail_json(msg="\n".join(undone.values()), **result)
     module.exit_json(**result)

@@ -14,6 +14,7 @@ import os
 import re
 from typing import Any, NamedTuple
 
+from ansible_collections.portside.rootless_docker.plugins.module_utils._account_facts import another_note
 from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environment_file
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils import daemon_removal
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.adoption import adoption_changes, adoption_obstacles, data_root
@@ -215,6 +216,7 @@ def make_plan(
     remove_foreign: bool = False,
     adopt: bool = False,
     unstopped: dict[str, str] | None = None,
+    spare: bool = False,
 ) -> dict[str, Any]:
     """Everything that has to be done, before anything is.
 
@@ -227,6 +229,7 @@ def make_plan(
     :param remove_foreign: whether drop-ins of root's that nobody declared go.
     :param adopt: whether a unit in a user's home that hides ours is to be removed, and its daemon's data taken over.
     :param unstopped: users to be absent whose daemon could not be stopped, by name, and why. What it needs stays.
+    :param spare: whether what a daemon needs stays for those too that this plan does not stop, whoever made them.
     :returns: C(errors), on which nothing may be done; C(left_out), users who cannot be served while the others are; C(notes).
         Lists for the tasks: C(repair), packages whose programs were changed; C(accounts), C(subordinate_ids), C(preparations),
         C(packages), C(stop), C(directories), C(files), C(start), and for users whose data goes too C(hand_back), C(subid_back)
@@ -234,7 +237,8 @@ def make_plan(
         C(reasons), a line for each unit that is touched; C(resolved), the port driver of each user.
         C(deferred), a line for each restart or adoption that is put off and shows as a change; C(previous), users who run as they were
         started, by which of both; C(unserved), users to be present for whom nothing is done; C(unanswered), users to be
-        absent whose daemon may run, because nobody knows, it could not be stopped, or it runs without an account.
+        absent whose daemon may run, because nobody knows, it could not be stopped, or it runs without an account; with C(spare) also
+        everybody whose daemon is not stopped.
     """
     host = info["host"]
     info = daemon_removal.with_kept(info)
@@ -284,6 +288,8 @@ def make_plan(
     wrapper_wanted = wrapper_wanted or any(f"--pasta-binary={WRAPPER}" in text for text in stay)
     for name, user in absent.items():
         daemon_removal.plan_removal(plan, user, info["users"].get(name, {}), kept, (unstopped or {}).get(name, ""))
+    if spare:
+        daemon_removal.spare_others(plan, info["users"])
     if plan["accounts"]:
         # Without these files useradd gives no subordinate ids.
         plan["preparations"] += [{"path": path, "content": ""} for path in host["missing_subordinate_files"]]
@@ -443,6 +449,8 @@ def plan_user(
             plan["files"].append({"path": f"{CONFIGURATION}/{name}/environment", "content": marked})
         return
     plan["notes"] += [f"{name}: {text}" for text in overlap_notes(state)]
+    if state.get("another") is not None:
+        plan["notes"].append(another_note(name, state["uid"], state["another"]))
     waits = put_off(restart, action.name, state)
     if waits:
         plan["previous"].append(name)
@@ -459,8 +467,8 @@ def plan_user(
     record = state["made"]
     if not state["exists"]:
         plan["accounts"].append({"name": name, "shell": user["shell"]})
-        # Known before it is made: a run that is cut off in between must not forget whose account it is.
-        record = {**record, "account": True}
+        # Known before it is made: a run that is cut off in between must not forget whose account it is. Its uid is known afterwards.
+        record = {**{key: value for key, value in record.items() if key != "uid"}, "account": True}
         plan["preparations"].append({"path": f"{folder}/made.json", "content": render_json(record)})
     if not state["exists"] or too_few(state):
         plan["subordinate_ids"].append({"user": name, "record": f"{folder}/made.json"})
@@ -469,9 +477,9 @@ def plan_user(
         plan["packages"] = ["slirp4netns"]
 
     linger = state.get("linger", False)
-    # Where the data is has to be known also when the account is gone.
-    home = {"home": state["home"]} if state["exists"] else {}
-    record = with_ids({**record, **home, "linger": bool(record.get("linger", not linger))}, state, host)
+    # Where the data is has to be known also when the account is gone, and which account it was when there is another of that name.
+    known = {"home": state["home"], "uid": state["uid"]} if state["exists"] else {}
+    record = with_ids({**record, **known, "linger": bool(record.get("linger", not linger))}, state, host)
     validate = [host["dockerd"], "--validate", "--config-file=%s"] if host["dockerd"] else []
     plan["directories"].append({"path": folder, "exclusive": True})
     plan["files"] += [

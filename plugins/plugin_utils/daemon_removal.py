@@ -12,9 +12,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
-from ansible_collections.portside.rootless_docker.plugins.module_utils._account_facts import data_root_path
+from ansible_collections.portside.rootless_docker.plugins.module_utils._account_facts import (
+    another_note,
+    another_uid,
+    data_root_path,
+    recorded_uid,
+    without_made,
+)
 from ansible_collections.portside.rootless_docker.plugins.module_utils._environment import parse_environment_file
 from ansible_collections.portside.rootless_docker.plugins.plugin_utils.daemon_accounts import (
     answer_obstacle,
@@ -29,16 +36,25 @@ LINGER = "/var/lib/systemd/linger"
 STATE = "/var/lib/rootless-docker"
 RECORD = f"{STATE}/rootless_daemon.json"
 FILES = ("environment", "daemon.json", "made.json")
-OUTLIVE = ("account", "subid", "ids")
-"""Keys of C(made.json) for what the role made of an account, and for the ids that its files belong to."""
+OUTLIVE = ("account", "subid", "ids", "uid")
+"""Keys of C(made.json) for what the role made of an account, for the ids that its files belong to, and for whose it is."""
 
 
 def with_kept(info: dict[str, Any]) -> dict[str, Any]:
-    """The same information, with what was kept of users who come back among what was made for them."""
+    """The same information, with what was kept of users who come back among what was made for them.
+
+    What was made for another account of the same name is left out; C(another) is that one's uid, and None where there was none.
+    """
     users = {}
     for name, state in info["users"].items():
-        kept = info["host"].get("kept", {}).get(name, {})
-        users[name] = {**state, "made": {**{key: kept[key] for key in OUTLIVE if key in kept}, **state.get("made", {})}}
+        uid, made, entry = state.get("uid"), state.get("made", {}), info["host"].get("kept", {}).get(name, {})
+        kept = {key: entry[key] for key in OUTLIVE if key in entry}
+        # Each by itself: a run that was cut off may have left both, and made.json is of the account that came later.
+        own = [record if another_uid(record, uid) is None else without_made(record) for record in (kept, made)]
+        if made:
+            own[0].pop("uid", None)
+        merged = {**own[0], **own[1]}
+        users[name] = {**state, "made": merged, "another": another_uid(merged, uid)}
     return {**info, "users": users}
 
 
@@ -94,7 +110,9 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
         plan["left_out"].append(f"{name}: the data was kept, as {data_obstacle(state)}, and run again")
         return
     if user["remove_data"]:
-        plan["hand_back"].append({"user": name, "data_root": kept[name]["data_root"], "account": bool(kept[name].get("account"))})
+        entry = {"user": name, "data_root": kept[name]["data_root"], "account": bool(kept[name].get("account"))}
+        uid = recorded_uid(kept[name])
+        plan["hand_back"].append(entry if uid is None else {**entry, "uid": uid})
         if kept[name].get("subid") and not kept[name].get("account"):
             plan["subid_back"] += subids_to_take(name, kept[name]["subid"])
         plan["reasons"].append(f"{name}: remove the data in {kept[name]['data_root']}, because remove_data is true")
@@ -103,16 +121,48 @@ def plan_removal(plan: dict[str, Any], user: dict[str, Any], state: dict[str, An
         plan["notes"].append(f"{name}: kept are the data in {kept[name]['data_root']}{''.join(f', {word}' for word in also)}")
 
 
+def spare_others(plan: dict[str, Any], users: dict[str, dict[str, Any]]) -> None:
+    """Count everybody in whose daemon runs, or may run, and is not stopped by this plan: the programs are its programs too.
+
+    :param users: every user with a daemon, by whatever means it was made, as the module C(rootless_docker_info) returns them.
+    """
+    seen_to = {entry["user"] for entry in plan["stop"] if entry["action"] == "stop"}.union(plan["unanswered"])
+    for name, state in users.items():
+        reason = daemon_in_use(name, state) if state["exists"] and name not in seen_to else ""
+        if reason:
+            plan["left_out"].append(f"{name}: {reason}")
+            plan["unanswered"].append(name)
+
+
+def daemon_in_use(name: str, state: dict[str, Any]) -> str:
+    """Why what a daemon needs cannot go, where the role does not stop it; empty where none runs."""
+    found = [state["running"][program]["pid"] for program in ("rootlesskit", "dockerd") if state["running"].get(program)]
+    if found:
+        return (
+            f"a daemon runs that is not the role's to stop: process {', '.join(map(str, found))}. What it may need stays. Remedy: stop it "
+            f"(as {name}, `systemctl --user disable --now docker.service`, or as it was started), and run again; or run with "
+            "rootless_docker_remove_programs_in_use: true, and it does not start any more"
+        )
+    # Of one whose manager gives no answer the processes were read.
+    return answer_obstacle({**state, "unit": {}})
+
+
 def remember(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], kept: dict[str, Any]) -> None:
     """Put what outlives the daemon on record."""
-    name, made, exists = user["name"], state["made"], state["exists"]
+    name, made, another = user["name"], state["made"], state["another"]
+    # An account that came later under the name is not the one whose daemon goes.
+    exists = state["exists"] and another is None
     outlive = {key: made[key] for key in OUTLIVE if made.get(key)}
+    if exists:
+        outlive["uid"] = state["uid"]
+    if another is not None:
+        plan["notes"].append(another_note(name, state["uid"], another))
     home = state["home"] if exists else made.get("home")
     # What is declared counts only where the file that dockerd reads is gone.
     config = state.get("daemon_json") or json.dumps(user["daemon_config"])
     path = data_root_path(home if isinstance(home, str) else "", config, parse_environment_file(state.get("environment") or ""))
     if os.path.isabs(path):
-        kept[name] = {**kept.get(name, {}), **outlive, "data_root": path}
+        kept[name] = {**outlive, "data_root": path}
     elif name not in kept:
         ids = ", and so do the subordinate ids that the role gave" if outlive.get("subid") else ""
         plan["notes"].append(
@@ -124,15 +174,16 @@ def remember(plan: dict[str, Any], user: dict[str, Any], state: dict[str, Any], 
         kept[name] = {key: value for key, value in kept[name].items() if key != "account"}
 
 
-def after_data(plan: dict[str, Any], undone: dict[str, str]) -> dict[str, Any]:
+def after_data(plan: dict[str, Any], undone: dict[str, str], others: Iterable[str] = ()) -> dict[str, Any]:
     """What follows once the data went: C(subid_back), the ids to take away, and C(record), the file to have.
 
     :param plan: what C(daemon_plan) decided.
     :param undone: users of whom something is left, by name. They stay on record, and keep the ids that their data belongs to.
+    :param others: users whose account is another than the one on record. They do not stay on record, and keep their ids.
     """
     gone = {entry["user"] for entry in plan["hand_back"]} - set(undone)
     return {
-        "subid_back": [entry for entry in plan["subid_back"] if entry["user"] in gone],
+        "subid_back": [entry for entry in plan["subid_back"] if entry["user"] in gone.difference(others)],
         "record": record_file({name: entry for name, entry in plan["kept"].items() if name not in gone}),
     }
 

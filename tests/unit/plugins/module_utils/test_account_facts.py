@@ -106,3 +106,19 @@ def test_where_new_homes_are_made(tmp_path, text, folder, known):
 def test_a_link_that_leads_nowhere_is_passed_over(tmp_path, target):
     (tmp_path / "loop").symlink_to(target)
     assert core.data_root_facts(str(tmp_path / "loop" / "docker"), account(tmp_path))["path"] == str(tmp_path / "loop" / "docker")
+
+
+@pytest.mark.parametrize(
+    ("record", "uid", "another"),
+    [
+        ({}, 1000, None),
+        ({"uid": 1000}, 1000, None),
+        ({"uid": 999}, 1000, 999),
+        ({"uid": 0}, 1000, 0),
+        ({"uid": 999}, None, None),
+        ({"uid": "999"}, 1000, None),
+        ({"uid": True}, 1000, None),
+    ],
+)
+def test_a_record_of_another_account(record, uid, another):
+    assert core.another_uid(record, uid) == another

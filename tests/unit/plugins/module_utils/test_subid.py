@@ -312,6 +312,17 @@ def test_the_record_forgets_nothing():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("uid", [1000, 999, None])
+def test_a_record_of_an_earlier_account_of_the_name(uid):
+    record = {"linger": True, "account": True, "subid": {"subuid": [[100000, 10]]}, "ids": {"subuid": [[100000, 10]]}, "uid": 999}
+    own, said = module.own_record(record, "alice", uid)
+    if uid == 1000:
+        assert own == {"linger": True, "ids": record["ids"]}, "its files may be there still, and belong to these ids"
+        assert said[0].startswith("alice: the account has uid 1000, and uid 999 is on record") and "Remedy: " in said[0]
+    else:
+        assert (own, said) == (record, [])
+
+
 @pytest.mark.parametrize(("start", "count"), [(-1, 5), (core.END, 1), (0, -1)])
 def test_reserved_ids_that_are_none(start, count):
     with pytest.raises(core.SubidError, match="reserved: "):

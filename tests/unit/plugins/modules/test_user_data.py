@@ -19,8 +19,8 @@ def test_one_users_failure_keeps_nobody_elses_removal(tmp_path, there):
     for user in there:
         (tmp_path / user).mkdir()
     entries = [{"user": user, "data_root": str(tmp_path / user), "account": True} for user in NOBODY]
-    done, undone = module.removals(entries, check_mode=False, timeout=5)
-    assert done == []
+    done, undone, others = module.removals(entries, check_mode=False, timeout=5)
+    assert (done, others) == ([], {})
     assert list(undone) == there
     for user, text in undone.items():
         assert text.startswith(f"{user}: {tmp_path / user} was left alone: the account is gone")
@@ -71,7 +71,47 @@ def test_a_source_without_an_answer_keeps_the_data(source, tmp_path, monkeypatch
     monkeypatch.setattr(module, "find_account", lambda _user: pwd.struct_passwd(("alice", "x", 64123, 64123, "", "/home/alice", "/bin/sh")))
     (tmp_path / "data").mkdir()
     for check_mode in (True, False):
-        done, undone = module.removals([{"user": "alice", "data_root": str(tmp_path / "data"), "account": False}], check_mode, 5)
-        assert (done, list(undone)) == ([], ["alice"])
+        done, undone, others = module.removals([{"user": "alice", "data_root": str(tmp_path / "data"), "account": False}], check_mode, 5)
+        assert (done, list(undone), others) == ([], ["alice"], {})
         assert undone["alice"].startswith("alice: getsubids, which asks sss") and "Nothing was changed. Remedy: " in undone["alice"]
     assert (tmp_path / "data").is_dir()
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize(
+    ("recorded", "data", "outcome"),
+    [
+        # Of the account that is there, of one that was there before, and of nobody.
+        ("another", "own", "others"),
+        ("another", "none", "others"),
+        ("owner", "own", "undone"),
+        ("own", "none", "done"),
+        (None, "none", "done"),
+    ],
+)
+def test_nothing_goes_of_another_account_of_the_name(source, tmp_path, monkeypatch, check_mode, recorded, data, outcome):
+    """The owner of the data is who runs the tests; the account is another where the data is to be of an earlier one."""
+    me = tmp_path.stat().st_uid
+    uid = me + 1 if recorded == "owner" else me
+    path, home = tmp_path / "data", tmp_path / "home"
+    home.mkdir()
+    if data == "own":
+        path.mkdir()
+    monkeypatch.setattr(module, "find_account", lambda _user: pwd.struct_passwd(("alice", "x", uid, uid, "", str(home), "/bin/sh")))
+    removed = []
+    monkeypatch.setattr(module, "remove_account", lambda account, *_: removed.append(account.pw_name))
+    monkeypatch.setattr(module.core, "refuse_daemon", lambda *_: None)
+    entry = {
+        "user": "alice",
+        "data_root": str(path),
+        "account": True,
+        "uid": {"another": me + 7, "owner": me, "own": uid, None: None}[recorded],
+    }
+    found = dict(zip(("done", "undone", "others"), module.removals([entry], check_mode, 5), strict=True))
+    assert [name for name, what in found.items() if what] == [outcome]
+    if outcome == "done":
+        assert removed == ([] if check_mode else ["alice"])
+        return
+    assert found[outcome]["alice"].startswith(f"alice: the account has uid {uid}, and uid {entry['uid']} is on record")
+    assert "Remedy: " in found[outcome]["alice"] and str(path) in found[outcome]["alice"]
+    assert (removed, home.is_dir(), path.is_dir()) == ([], True, data == "own")

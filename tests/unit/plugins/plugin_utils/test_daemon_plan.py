@@ -40,7 +40,7 @@ SHARED = [core.UNIT, core.ENABLED, core.SHELL_SNIPPET, core.WRAPPER]
 TO_DO = ("errors", "repair", "preparations", "accounts", "subordinate_ids", "packages", "stop", "start", "reasons")
 NETWORK = {"mtu": {"asked": 65520, "in_effect": 65520}, "host_loopback": {"asked": "closed", "in_effect": "closed"}}
 FRESH = {
-    "exists": True, "home": "/home/alice", "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {},
+    "exists": True, "home": "/home/alice", "uid": 1000, "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {},
     "stale": [], "reload_pending": False, "manager": True, "changed_since_start": [], "network": NETWORK, "engine": {"containers": 1},
     "unit": {"active": "no user manager", "fragment": "", "shadows": [], "drop_ins": [], "needs_daemon_reload": False, "started": None},
     "environment": None, "daemon_json": None, "running": {"variables": {}, "rootlesskit": None, "dockerd": None, "pasta": None},
@@ -384,7 +384,7 @@ def test_sound_host_needs_nothing(options, pasta):
 
 def test_lingering_that_was_there_before_is_not_ours():
     result = plan([user()], states={"alice": {**FRESH, "linger": True}})
-    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {"home": "/home/alice", "linger": False}
+    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {"home": "/home/alice", "linger": False, "uid": 1000}
     assert result["start"] == [{"user": "alice", "action": "start"}]
 
 
@@ -437,18 +437,55 @@ def test_subordinate_ids_are_asked_for_where_they_are_too_few():
     assert [entry["user"] for entry in entries] == ["alice", "carol", "dave", "erin"]
 
 
+NOW = {"subuid": [[100000, 65536]], "subgid": [[300000, 65536]]}
+
+
 def test_the_record_of_what_was_made_is_kept():
     made = {"linger": True, "account": True, "subid": {"subuid": [[100000, 65536]], "subgid": []}}
     result = plan([user()], states={"alice": {**FRESH, "made": made}})
-    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {**made, "home": "/home/alice"}
+    assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {**made, "home": "/home/alice", "uid": 1000}
     assert not result["preparations"]
-    # An account that is gone keeps its home until it is made again.
-    result = plan([user()], states={"alice": {"exists": False, "environment": None, "made": {**made, "home": "/old"}}})
+    # An account that is gone keeps its home until it is made again, maybe with another uid.
+    result = plan([user()], states={"alice": {"exists": False, "environment": None, "made": {**made, "home": "/old", "uid": 4}}})
     assert json.loads(content(result, "/etc/rootless-docker/alice/made.json")) == {**made, "home": "/old"}
+    assert result["preparations"][0]["content"] == core.render_json({**made, "home": "/old"})
+
+
+@pytest.mark.parametrize(
+    ("uid", "kept", "record", "named"),
+    [
+        # On record before the collection wrote uids down, and written down now.
+        (None, {}, {"account": True, "subid": NOW}, False),
+        (1000, {}, {"account": True, "subid": NOW}, False),
+        ("damaged", {}, {"account": True, "subid": NOW}, False),
+        (999, {}, {}, True),
+        # Nothing is there but what is on record of an earlier removal.
+        ("none", {"data_root": "/d", "account": True, "subid": NOW}, {"account": True, "subid": NOW}, False),
+        ("none", {"data_root": "/d", "account": True, "subid": NOW, "uid": 1000}, {"account": True, "subid": NOW}, False),
+        ("none", {"data_root": "/d", "account": True, "subid": NOW, "uid": 999}, {}, True),
+        # Both, by a run that was cut off: what is there is of the account that is there.
+        (1000, {"data_root": "/d", "account": True, "uid": 999}, {"account": True, "subid": NOW}, False),
+    ],
+)
+def test_what_was_made_for_another_account_of_the_name_is_forgotten(uid, kept, record, named):
+    made = {} if uid == "none" else {"linger": True, "account": True, "subid": NOW, "ids": NOW, **({} if uid is None else {"uid": uid})}
+    result = plan([user()], {**HOST, "kept": {"alice": kept} if kept else {}}, {"alice": {**FRESH, "made": made}})
+    written = json.loads(content(result, "/etc/rootless-docker/alice/made.json"))
+    assert {key: value for key, value in written.items() if key in ("account", "subid")} == record
+    assert (written["uid"], written.get("ids")) == (1000, made.get("ids"))
+    notes = [
+        note
+        for note in result["notes"]
+        if note.startswith("alice: the account has uid 1000, and uid 999 is on record") and "Remedy: " in note
+    ]
+    assert len(notes) == len(result["notes"]) == (1 if named else 0)
+    assert (result["accounts"], result["preparations"], result["left_out"]) == ([], [], [])
+    # The next run has nothing to say and nothing to write.
+    again = plan([user()], configured("alice"), {"alice": running(result)})
+    assert (content(again, "/etc/rootless-docker/alice/made.json"), again["notes"]) == (core.render_json(written), [])
 
 
 IDS = {"uids": [{"owner": "alice", "first": 100000, "count": 65536}], "gids": [{"owner": "1000", "first": 300000, "count": 65536}]}
-NOW = {"subuid": [[100000, 65536]], "subgid": [[300000, 65536]]}
 LONG_AGO = {"subuid": [[500000, 65536]], "subgid": [[300000, 65536]]}
 
 

@@ -22,8 +22,8 @@ HOST = {
     "unit_text": TEXTS["unit"], "missing_subordinate_files": [], "wrapper_text": None, "drop_ins": [],
 }  # fmt: skip
 STATE = {
-    "exists": True, "folder": True, "home": "/home/alice", "linger": False, "subuid_count": 65536, "subgid_count": 65536, "made": {},
-    "stale": [], "reload_pending": False,
+    "exists": True, "folder": True, "home": "/home/alice", "uid": 1000, "linger": False, "subuid_count": 65536, "subgid_count": 65536,
+    "made": {}, "stale": [], "reload_pending": False,
     "unit": {"active": "inactive", "fragment": daemon_plan.UNIT, "shadows": [], "drop_ins": [], "needs_daemon_reload": False},
     "environment": None, "daemon_json": None, "running": {"variables": {}, "rootlesskit": None}, "manager": True,
     "changed_since_start": [],
@@ -61,7 +61,7 @@ def test_where_the_data_is_that_is_kept(state, config, path):
 
 def test_kept_data_is_on_record_before_the_folder_goes():
     result = plan({"made": MADE})
-    assert recorded(result["files"][-1]) == {"alice": {"account": True, "subid": MADE["subid"], "data_root": DATA}}
+    assert recorded(result["files"][-1]) == {"alice": {"account": True, "subid": MADE["subid"], "uid": 1000, "data_root": DATA}}
     assert (result["hand_back"], result["subid_back"]) == ([], [])
     assert core.after_data(result, {})["record"] == result["files"][-1]
     assert result["notes"] == [f"alice: kept are the data in {DATA}, the account, its subordinate ids"]
@@ -78,7 +78,7 @@ def test_folders_that_go_with_the_last_user():
 def test_data_that_goes_is_on_record_until_it_is_gone():
     result = plan({"made": MADE}, remove_data=True)
     assert list(recorded(result["files"][-1])) == ["alice"]
-    assert result["hand_back"] == [{"user": "alice", "data_root": DATA, "account": True}]
+    assert result["hand_back"] == [{"user": "alice", "data_root": DATA, "account": True, "uid": 1000}]
     assert result["subid_back"] == [], "they go with the account"
     assert recorded(core.after_data(result, {})["record"]) is None
 
@@ -104,7 +104,7 @@ def test_whose_data_did_not_go_stays_on_record_with_the_ids(undone, users, ids):
 def test_ids_that_the_role_did_not_give_are_remembered_and_left():
     ids = {"subuid": [[100000, 65536]], "subgid": []}
     result = plan({"made": {"ids": ids}}, remove_data=True)
-    assert recorded(result["files"][-1]) == {"alice": {"ids": ids, "data_root": DATA}}
+    assert recorded(result["files"][-1]) == {"alice": {"ids": ids, "uid": 1000, "data_root": DATA}}
     assert result["subid_back"] == []
     assert plan({"made": {"ids": ids}})["notes"] == [f"alice: kept are the data in {DATA}"]
 
@@ -121,16 +121,92 @@ def test_a_damaged_record_of_ids_takes_nothing(record):
     assert core.subids_to_take("alice", record) == []
 
 
-def test_what_was_kept_earlier_goes_later():
-    kept = {"alice": {"account": True, "data_root": "/srv/a"}, "bob": {"data_root": "/srv/b"}}
+@pytest.mark.parametrize(
+    ("uid", "handed"),
+    [({}, {}), ({"uid": 1000}, {"uid": 1000}), ({"uid": "damaged"}, {}), ({"uid": True}, {})],
+)
+def test_what_was_kept_earlier_goes_later(uid, handed):
+    kept = {"alice": {"account": True, "data_root": "/srv/a", **uid}, "bob": {"data_root": "/srv/b"}}
     gone = {"folder": False, "made": {}}
     result = plan(gone, kept, remove_data=True)
-    assert result["hand_back"] == [{"user": "alice", "data_root": "/srv/a", "account": True}]
+    assert result["hand_back"] == [{"user": "alice", "data_root": "/srv/a", "account": True, **handed}]
     assert recorded(result["files"][-1]) == kept
     assert recorded(core.after_data(result, {})["record"]) == {"bob": kept["bob"]}
     # A run without remove_data changes nothing, and says nothing again.
     result = plan(gone, kept)
     assert (result["hand_back"], result["notes"], recorded(core.after_data(result, {})["record"])) == ([], [], kept)
+
+
+@pytest.mark.parametrize("remove_data", [False, True])
+@pytest.mark.parametrize("kept", [{}, {"account": True, "subid": MADE["subid"], "uid": 999, "data_root": "/k"}])
+def test_an_account_that_came_later_under_the_name_is_not_the_roles(kept, remove_data):
+    made = {**MADE, "home": "/old/alice", "uid": 999}
+    result = plan({"made": made}, {"alice": kept} if kept else {}, remove_data=remove_data)
+    data = "/old/alice/.local/share/docker"
+    assert result["kept"] == {"alice": {"uid": 999, "data_root": data}}
+    # The module finds out what is there, and has the same uid to go by.
+    assert result["hand_back"] == ([{"user": "alice", "data_root": data, "account": False, "uid": 999}] if remove_data else [])
+    assert (result["subid_back"], result["left_out"]) == ([], [])
+    assert result["notes"][0].startswith("alice: the account has uid 1000, and uid 999 is on record") and "Remedy: " in result["notes"][0]
+    assert {f"{core.CONFIGURATION}/alice/{name}" for name in core.FILES} <= {file["path"] for file in result["files"]}
+
+
+def test_ids_of_another_account_are_left_and_the_record_goes():
+    kept = {"alice": {"subid": MADE["subid"], "uid": 999, "data_root": DATA}}
+    result = plan({"folder": False}, kept, remove_data=True)
+    assert [entry["user"] for entry in core.after_data(result, {})["subid_back"]] == ["alice"]
+    after = core.after_data(result, {}, {"alice": "alice: another"})
+    assert (after["subid_back"], recorded(after["record"])) == ([], None)
+
+
+OWN = {"name": "bob", "folder": False, "running": {"variables": {}, "rootlesskit": {"pid": 318}, "dockerd": {"pid": 342}}}
+SHADOW = {"fragment": "/home/bob/x", "shadows": ["/home/bob/x"]}
+SPARED = "bob: a daemon runs that is not the role's to stop: process 318, 342. "
+
+
+@pytest.mark.parametrize(
+    ("differ", "says"),
+    [
+        ({**OWN, "unit": {**STATE["unit"], **SHADOW, "active": "active"}}, SPARED),
+        # However it was started.
+        (OWN, SPARED),
+        ({**OWN, "running": {"variables": {}, "rootlesskit": None, "dockerd": {"pid": 342}}}, SPARED.replace("318, ", "")),
+        # Configured by the role, which its own unit hides; and of which somebody removed the folder.
+        ({**OWN, "folder": True, "unit": {**STATE["unit"], **SHADOW, "active": "active"}}, SPARED),
+        ({**OWN, "unit": {**STATE["unit"], "active": "active"}}, SPARED),
+        # Nobody knows.
+        (
+            {**OWN, "running": STATE["running"], "incomplete": True, "data_root": {"path": None}},
+            "bob: not everything of it was read in time",
+        ),
+        # Its manager gives no answer, and its processes were read: there are none.
+        ({"name": "bob", "folder": False, "unit": {**STATE["unit"], "error": "not ended in time"}}, ""),
+        ({"name": "bob", "folder": False, "unit": {**STATE["unit"], **SHADOW}}, ""),
+        # The role stops it.
+        ({**OWN, "folder": True, "unit": {**STATE["unit"], "active": "active"}}, ""),
+        ({"exists": False, "folder": False, "name": "bob"}, ""),
+    ],
+)
+def test_a_daemon_that_is_not_stopped_keeps_what_it_needs(differ, says):
+    bob = {**STATE, **differ}
+    configured = ["alice", "bob"] if bob["folder"] else ["alice"]
+    info = {"host": {**HOST, "configured": configured, "kept": {}}, "users": {"alice": {**STATE, "name": "alice"}, "bob": bob}}
+    users = core.users_to_remove(info, False)
+    result = daemon_plan.make_plan(users, info, TEXTS, spare=True)
+    assert result["unanswered"] == (["bob"] if says else [])
+    assert len(result["left_out"]) == len(result["unanswered"])
+    assert all(text.startswith(says) and "Remedy: " in text for text in result["left_out"])
+    # Whatever is the role's goes, as it does where nobody is spared.
+    plain = daemon_plan.make_plan(users, info, TEXTS)
+    assert (plain["unanswered"], plain["left_out"]) == ([], [])
+    assert {**result, "unanswered": [], "left_out": []} == plain
+
+
+def test_whose_daemon_could_not_be_stopped_is_said_once():
+    runs = {**STATE, **OWN, "folder": True, "unit": {**STATE["unit"], "active": "active"}}
+    info = {"host": {**HOST, "configured": ["bob"], "kept": {}}, "users": {"bob": runs}}
+    result = daemon_plan.make_plan(core.users_to_remove(info, False), info, TEXTS, unstopped={"bob": "bob: why"}, spare=True)
+    assert (result["left_out"], result["unanswered"]) == (["bob: why"], ["bob"])
 
 
 def test_data_of_a_daemon_that_was_never_ours_is_not_touched():
@@ -143,7 +219,7 @@ def test_what_was_kept_is_made_again_when_the_user_comes_back():
     kept = {"alice": {"account": True, "data_root": DATA}}
     result = plan({"folder": False}, kept, state="present")
     made = next(file for file in result["files"] if file["path"].endswith("made.json"))
-    assert json.loads(made["content"]) == {"account": True, "home": "/home/alice", "linger": True}
+    assert json.loads(made["content"]) == {"account": True, "home": "/home/alice", "linger": True, "uid": 1000}
     assert recorded(result["files"][-1]) is None
     # One who cannot be served stays on record.
     shadow = {"active": "active", "fragment": "/home/alice/x", "shadows": ["/home/alice/x"]}
@@ -160,7 +236,7 @@ def test_the_record_forgets_who_comes_back_only_after_made_json_says_it():
     # What the next run finds then: the folder, and both on record still.
     result = plan({"made": {"account": True, "linger": True}}, kept, state="present")
     made = next(file for file in result["files"] if file["path"].endswith("made.json"))
-    assert json.loads(made["content"]) == {"account": True, "home": "/home/alice", "linger": True}
+    assert json.loads(made["content"]) == {"account": True, "home": "/home/alice", "linger": True, "uid": 1000}
     assert recorded(result["files"][-1]) == {"bob": kept["bob"]}
 
 
