@@ -42,6 +42,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
     UDP,
     WRONG_ANSWER,
     Cell,
+    is_other_loopback,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._deadline import Deadline
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import Engine, EngineError
@@ -496,10 +497,11 @@ class Check:
         for holder in holders:
             by_port.setdefault(holder.port, []).append(holder)
         sound = self._sound()
+        implicit = _namespace_canary.is_implicit(self._facts.get("port_driver"))
         for index, cell in enumerate(self._cells):
             if cell.group == "container":
                 holder_here = holder_of(by_port.get(cell.port, ()), cell.address, cell.port, cell.protocol)
-                self._cells[index] = weigh(cell, holder_here, sound)
+                self._cells[index] = weigh(cell, holder_here, sound, implicit)
         dead = {cell.port for cell in self._cells if cell.expected == ANSWERS and cell.verdict != PASS}
         connected = frozenset(dead & read_connected_ports()) if dead else frozenset()
         self._facts["connected"] = connected
@@ -672,11 +674,12 @@ def expected_cell(expectation: Expectation, vantage: str) -> Cell:
     )
 
 
-def weigh(cell: Cell, holder: Holder | None, sound: frozenset[tuple[str, str, str, str]]) -> Cell:
+def weigh(cell: Cell, holder: Holder | None, sound: frozenset[tuple[str, str, str, str]], implicit: bool) -> Cell:
     """A container's cell, in the light of who listens there and of what a canary showed; pure.
 
     :param holder: who gets what is sent there; None where nobody does.
     :param sound: see C(Evidence).
+    :param implicit: whether that is the port driver.
     """
     if holder is not None and holder.ours is False:
         # What was seen at this place is another process's doing, not the container's.
@@ -689,7 +692,9 @@ def weigh(cell: Cell, holder: Holder | None, sound: frozenset[tuple[str, str, st
         return cell
     if cell.expected == ANSWERS:
         # Without a listener the kernel would have refused the datagram, unless something dropped it.
-        return replace(cell, proof=LISTENER, note=BY_LISTENER) if holder is not None else replace(cell, proof="none")
+        # Under implicit pasta listens on all addresses, and hands what comes over the loopback to 127.0.0.1 inside.
+        told = holder is not None and not (implicit and is_other_loopback(cell.address))
+        return replace(cell, proof=LISTENER, note=BY_LISTENER) if told else replace(cell, proof=NOTHING)
     if (MUST_NOT, cell.kind, cell.address, UDP) in sound:
         return replace(cell, proof=LIKE_CANARY, note=BY_CANARY)
     return cell

@@ -88,6 +88,11 @@ def kind_of(address: str) -> str:
     return ("loopback" if str(parsed) in ("127.0.0.1", "::1") else "own") + family
 
 
+def is_other_loopback(address: str) -> bool:
+    """Whether it is one of 127.0.0.0/8 and not 127.0.0.1."""
+    return address.startswith("127.") and address != "127.0.0.1"
+
+
 @functools.lru_cache(maxsize=4096)
 def expectation(published_on: str | None, tried: str, ipv6: bool = False) -> str:
     """Whether a port must answer.

@@ -24,6 +24,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
     TCP,
     UDP,
     Cell,
+    is_other_loopback,
     kind_of,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
@@ -394,10 +395,13 @@ def _start_failed(e: Evidence, _cells: list[Cell]) -> Explained | None:
 
 
 def _other_loopback(e: Evidence, cells: list[Cell]) -> Explained | None:
-    dead = [c for c in _dead(cells) if c.outcome in ("reset", "closed") and c.address == c.host_ip]
-    mine = [c for c in dead if c.address.startswith("127.") and c.address != LOOPBACKS[0]]
-    if e.port_driver != "implicit" or not mine:
+    lost = ((TCP, "reset"), (TCP, "closed"), (UDP, "silent"))
+    dead = [c for c in _dead(cells) if (c.protocol, c.outcome) in lost and c.address == c.host_ip and is_other_loopback(c.address)]
+    if e.port_driver != "implicit" or not dead:
         return None
+    # Over UDP nothing comes back at other addresses either, where nothing must: it is the same silence.
+    things = {(c.thing, c.port, c.protocol) for c in dead}
+    mine = [c for c in cells if (c.thing, c.port, c.protocol) in things]
     return Explained(
         mine,
         f"{_lead(mine)}. Under implicit pasta hands what comes over the host's loopback to 127.0.0.1 inside, whatever address it was for.",

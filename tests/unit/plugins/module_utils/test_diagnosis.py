@@ -126,8 +126,12 @@ CASES = [
     (
         "other_loopback_address",
         evidence(port_driver="implicit"),
-        [cell(outcome="closed", host_ip="127.0.0.2", address="127.0.0.2")],
-        ["127.0.0.2:8080 of container web", "to 127.0.0.1 inside"],
+        [
+            cell(outcome="closed", host_ip="127.0.0.2", address="127.0.0.2"),
+            cell(outcome="silent", host_ip="127.0.0.2", address="127.0.0.2", protocol="udp"),
+            cell(outcome="silent", host_ip="127.0.0.2", expected="must_not", proof="doubt", protocol="udp"),
+        ],
+        ["127.0.0.2:8080 of container web", "127.0.0.2:8080/udp of container web: nothing came", "to 127.0.0.1 inside"],
         "on 127.0.0.1",
     ),
     (
