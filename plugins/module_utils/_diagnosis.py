@@ -401,7 +401,7 @@ def _other_loopback(e: Evidence, cells: list[Cell]) -> Explained | None:
         return None
     # Over UDP nothing comes back at other addresses either, where nothing must: it is the same silence.
     things = {(c.thing, c.port, c.protocol) for c in dead}
-    mine = [c for c in cells if (c.thing, c.port, c.protocol) in things]
+    mine = dead + [c for c in cells if c not in dead and (c.thing, c.port, c.protocol) in things]
     return Explained(
         mine,
         f"{_lead(mine)}. Under implicit pasta hands what comes over the host's loopback to 127.0.0.1 inside, whatever address it was for.",
