@@ -206,7 +206,6 @@ def ask(cells: list[Cell], questions: Mapping[int, Question], deadline: Deadline
     for _again in range(1 + DOUBTS):
         for key, reading in run_probes([probe(key) for key in forbidden], left()).items():
             note(key, reading)
-        # A connection that is there and silent may be one whose end takes its time.
-        cells_left = [(key, seen[int(key)]) for key in forbidden if left() > 0]
-        forbidden = [key for key, cell in cells_left if cell.proof == OPEN or (cell.outcome == SILENT and cell.protocol != UDP)]
+        # A connection that is there and silent, a canary's too, may be one whose end takes its time.
+        forbidden = [key for key in forbidden if seen[int(key)].outcome == SILENT and seen[int(key)].protocol != UDP and left() > 0]
     return seen

@@ -304,7 +304,7 @@ class Check:
             self._note_agent_error(error)
 
     def _note_agent_error(self, error: AgentError) -> None:
-        # Where the run's own time is over, nothing is known against the namespace: it was put up there.
+        # Where the run's own time is over, nothing is known against the namespace.
         if not self._deadline.expired():
             self._facts["namespace_error"] = str(error)
 

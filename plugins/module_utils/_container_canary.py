@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +44,7 @@ class ContainerCanary:
     :ivar errors: what the Engine said when something could not be put up: (role, text).
     """
 
-    def __init__(self, canaries: Canaries, free: FreePorts, ipv6: bool, host_network: bool, held: Held = nullcontext) -> None:
+    def __init__(self, canaries: Canaries, free: FreePorts, ipv6: bool, host_network: bool, held: Held) -> None:
         self._canaries = canaries
         self._free = free
         self._ipv6 = ipv6

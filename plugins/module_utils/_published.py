@@ -18,6 +18,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._contract
     UDP,
     Cell,
     expectation,
+    is_other_loopback,
     kind_of,
 )
 from ansible_collections.portside.rootless_docker.plugins.module_utils._engine import clean
@@ -198,7 +199,7 @@ def host_cells(published: list[Published], addresses: list[str], ipv6: bool, own
     for entry in published if own else []:
         address = str(ipaddress.ip_address(entry.host_ip)) if entry.host_ip else ""
         if entry.port and kind_of(address) in (OWN4, OWN6) and address not in addresses:
-            there = address in own or ipaddress.ip_address(address).is_loopback
+            there = address in own or is_other_loopback(address)
             cells.append(_host_cell(entry, address, ANSWERS, "" if there else NO_SUCH_ADDRESS))
     return cells
 
