@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -29,6 +29,7 @@ from ansible_collections.portside.rootless_docker.plugins.module_utils._probe im
     TIMED_OUT,
     Probe,
     Reading,
+    impatient,
     longer_wait,
     retry_probes,
     run_probes,
@@ -40,8 +41,9 @@ seen)."""
 FIRST_WAIT, LAST_WAIT = 0.3, 1.0
 """Seconds for an answer of a canary, which takes milliseconds when the path is open: in the first round, and at most later on."""
 FOREIGN_WAIT = 0.3
-"""Seconds after which a connection that a foreign service keeps open without a word counts as silent. Where nothing must answer, that is
-tried again with the longer one of the waits above: on a busy host the end of a connection may take its time."""
+"""Seconds after which a connection that a foreign service keeps open without a word counts as silent. What is tried again gets the longer
+one of the waits above: on a busy host the end of a connection may take its time, and one that ended once is not open because it did not
+end as soon the next time."""
 DOUBTS = 2
 """How often."""
 JUDGE_SECONDS = 2e-4
@@ -118,7 +120,7 @@ class BareQuestion:
 
     def probe(self, key: str, attempt: int) -> Probe:
         """See C(Question)."""
-        wait = max(LAST_WAIT, self._wait) if attempt and self._cell.expected == MUST_NOT else self._wait
+        wait = max(LAST_WAIT, self._wait) if attempt else self._wait
         return Probe(key, self._cell.address, self._cell.port, wait=wait, protocol=self._cell.protocol)
 
     def judge(self, reading: Reading) -> Observation:
@@ -160,11 +162,18 @@ def untried(reading: Reading, wait: float) -> str:
     return ""
 
 
-def ask(cells: list[Cell], questions: Mapping[int, Question], deadline: Deadline, patience: float = PATIENCE) -> list[Cell]:
+def ask(
+    cells: list[Cell],
+    questions: Mapping[int, Question],
+    deadline: Deadline,
+    patience: float = PATIENCE,
+    patient: Callable[[float], bool] = impatient,
+) -> list[Cell]:
     """The same cells, with what was seen. What could not be tried to the end stays without an outcome, and its note says why.
 
     :param questions: by position in C(cells); a cell without one stays as it is.
     :param patience: seconds that what must answer is tried again.
+    :param patient: says of a connection to what must answer, by the seconds that it has been silent, whether it waits on.
     """
     seen = list(cells)
     attempts: dict[str, int] = {}
@@ -199,7 +208,7 @@ def ask(cells: list[Cell], questions: Mapping[int, Question], deadline: Deadline
         return deadline.remaining() - JUDGE_SECONDS * len(cells)
 
     wanted = [str(index) for index in questions if cells[index].expected == ANSWERS]
-    retry_probes(wanted, probe, note, patience, limit=left())
+    retry_probes(wanted, probe, note, patience, limit=left(), patient=patient)
     # What must not answer gets no less time than what did answer needed: on a busy host silence would come too soon.
     floor = longer_wait(cell.seconds for cell in seen if cell.outcome == ANSWERED)
     forbidden = [str(index) for index in questions if cells[index].expected == MUST_NOT]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pwd
 import random
@@ -17,7 +18,6 @@ from typing import Any
 from ansible_collections.portside.rootless_docker.plugins.module_utils import _container_canary, _inside, _namespace_canary
 from ansible_collections.portside.rootless_docker.plugins.module_utils._addresses import HostAddress, host_addresses, overlapping
 from ansible_collections.portside.rootless_docker.plugins.module_utils._ask import (
-    FOREIGN_WAIT,
     BareQuestion,
     CanaryQuestion,
     ExpectationQuestion,
@@ -179,6 +179,9 @@ class Check:
         self._own_ports: set[int] = set()
         self._places: list[_namespace_canary.Place] = []
         self._families = frozenset({4})
+        # What is dead looks open until its end comes, and on a busy host that comes late. So a silent port is watched for as long as the
+        # canaries take anyway, and no shorter than their answers let expect.
+        self._silence = math.inf
         self._other_cells: list[Cell] = []
         self._addresses: list[HostAddress] = []
         self._answered: set[tuple[str, str]] = set()
@@ -338,8 +341,8 @@ class Check:
             if not (self._wanted.hold and whole):
                 self._remove()
         if others is not None:
+            self._silence = longer_wait(cell.seconds for cell in self._cells if cell.outcome == ANSWERED)
             others.wait()
-            self._ask_the_silent_again()
         self._ask_expectations()
         self._cells = [replace(c, control=(c.address, c.protocol) in self._answered) for c in self._cells + self._other_cells]
         if inside is not None:
@@ -449,18 +452,10 @@ class Check:
         """Ask running containers."""
         cells = self._host_cells(published)
         questions = {index: BareQuestion(cell) for index, cell in enumerate(cells) if cell.port and cell.note != NO_SUCH_ADDRESS}
-        self._other_cells = ask(cells, questions, self._deadline)
+        self._other_cells = ask(cells, questions, self._deadline, patient=self._may_still_end)
 
-    def _ask_the_silent_again(self) -> None:
-        """What is dead may look open at first. On a busy host its end comes as late as answers do, so it gets the time that those took."""
-        wait = longer_wait(cell.seconds for cell in self._cells if cell.outcome == ANSWERED)
-        silent = [index for index, cell in enumerate(self._other_cells) if cell.proof == OPEN]
-        if wait <= FOREIGN_WAIT or not silent:
-            return
-        for index in silent:
-            self._other_cells[index] = replace(self._other_cells[index], outcome=None, proof=NOTHING, note="")
-        questions = {index: BareQuestion(self._other_cells[index], wait) for index in silent}
-        self._other_cells = ask(self._other_cells, questions, self._deadline)
+    def _may_still_end(self, seconds: float) -> bool:
+        return seconds < self._silence
 
     def _ask_expectations(self) -> None:
         """What the operator expects. In the main thread: there a signal ends the search of a pattern that goes on for ever."""

@@ -35,6 +35,9 @@ LONGEST_WAIT = 2.0
 HANDLE_SECONDS = 0.02
 """Seconds after which a probe for which there was no handle is tried again."""
 
+LOOK_AGAIN_SECONDS = 0.05
+"""Seconds after which it is asked again whether a silent connection waits on."""
+
 TCP, UDP = "tcp", "udp"
 
 # Closing ends a connection at once: its port is free again, and not in TIME-WAIT for a minute. The ports of a thousand connections would
@@ -84,6 +87,11 @@ class Reading(NamedTuple):
     data: bytes = b""
     seconds: float = 0.0
     error: str = ""
+
+
+def impatient(_seconds: float) -> bool:
+    """Waits for nobody longer than the probe says."""
+    return False
 
 
 class _Connection:
@@ -219,10 +227,11 @@ def most_handles() -> int:
     return CONCURRENT if soft == resource.RLIM_INFINITY else max(1, min(CONCURRENT, soft // SHARE))
 
 
-def run_probes(probes: list[Probe], seconds: float) -> dict[str, Reading]:
+def run_probes(probes: list[Probe], seconds: float, patient: Callable[[float], bool] = impatient) -> dict[str, Reading]:
     """Try all probes, many at a time; the answer has a Reading for each key.
 
     :param seconds: for all of them; a probe that could not begin in time reads V(timed_out).
+    :param patient: gets how many seconds a connection has been silent that waited as long as it had to, and says whether it waits on.
     """
     end = time.monotonic() + seconds
     most = most_handles()
@@ -266,7 +275,10 @@ def run_probes(probes: list[Probe], seconds: float) -> dict[str, Reading]:
             # Overdue is what was so before that look at all of them: on a busy host, an answer may have come and not been read yet.
             if now >= look:
                 for item in [i for i in under_way.values() if now >= min(i.until, end)]:
-                    finish(item, _overdue(item, now))
+                    if now < end and item.connected and not item.data and patient(now - item.begun):
+                        item.until = now + LOOK_AGAIN_SECONDS
+                    else:
+                        finish(item, _overdue(item, now))
                 look = min([end, *(item.until for item in under_way.values())])
             if now >= end:
                 readings.update((probe.key, Reading(TIMED_OUT)) for probe in waiting)
@@ -281,6 +293,7 @@ def retry_probes(
     seconds: float,
     pause: float = 0.1,
     limit: float | None = None,
+    patient: Callable[[float], bool] = impatient,
 ) -> dict[str, Reading]:
     """Try until each probe is accepted, or the time is over; the last Reading of each is kept.
 
@@ -288,13 +301,14 @@ def retry_probes(
     :param accept: gets a key and its Reading.
     :param seconds: in which another round may begin, once the first is complete: that of many probes takes a while by itself.
     :param limit: seconds for everything; as C(seconds) where it is not given.
+    :param patient: as for C(run_probes).
     """
     end = time.monotonic() + (seconds if limit is None else limit)
     last = None
     readings: dict[str, Reading] = {}
     pending = list(keys)
     while pending:
-        got = run_probes([make(key) for key in pending], max(0.0, end - time.monotonic()))
+        got = run_probes([make(key) for key in pending], max(0.0, end - time.monotonic()), patient)
         # A round that the end of time cut off says less than the one before.
         cut = time.monotonic() >= end
         kept = {key: reading for key, reading in got.items() if not (cut and reading.event == TIMED_OUT and key in readings)}

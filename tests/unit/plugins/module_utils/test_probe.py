@@ -118,6 +118,22 @@ def test_a_port_that_must_answer_and_ends_late_is_dead_where_that_is_waited_for(
     assert outcomes == ["silent", "closed"]
 
 
+def test_a_port_that_ended_once_is_not_open_because_it_ends_later_the_next_time():
+    delays = iter([0.0, 0.5])
+    with service(lambda client: time.sleep(next(delays, 0.5))) as port:
+        cell = contract.Cell("container", "late", f"host {LOOPBACK}", LOOPBACK, port, contract.ANSWERS, None)
+        seen = questions.ask([cell], {0: questions.BareQuestion(cell)}, Deadline(9), 1.0)
+    assert seen[0].outcome == "closed"
+
+
+@pytest.mark.parametrize(("most", "outcome"), [(0.4, "silent"), (2, "closed")])
+def test_a_silent_port_is_watched_as_long_as_the_caller_has_patience(most, outcome):
+    with service(lambda client: time.sleep(0.6)) as port:
+        cell = contract.Cell("container", "late", f"host {LOOPBACK}", LOOPBACK, port, contract.ANSWERS, None)
+        seen = questions.ask([cell], {0: questions.BareQuestion(cell)}, Deadline(9), 0.1, lambda seconds: seconds < most)
+    assert seen[0].outcome == outcome
+
+
 def test_a_canary_that_must_not_answer_and_ends_late_is_not_taken_for_silent():
     with service(lambda client: time.sleep(0.5)) as port:
         cell = contract.Cell("canary", "late", f"host {LOOPBACK}", LOOPBACK, port, contract.MUST_NOT, None)
