@@ -194,9 +194,9 @@ pasta accepts, too; `uri` reads a page.
 ## What the time consists of
 
 With a canary in the namespace: the containers' ports are asked, and a service that waits to be spoken to counts as silent after 0.3 s,
-or when the canaries are done, whichever is later. At the same time pasta has to find the canary, under `implicit` within about a second;
-then what must stay silent over UDP is waited for, 0.3 s. Reading processes and sockets before and after takes some tenths. The wait for
-pasta is why one run differs from the next.
+or when the canaries have answered, whichever is later. At the same time pasta has to find the canary, under `implicit` within about a
+second; then what must stay silent over UDP is waited for, 0.3 s. Reading processes and sockets before and after takes some tenths. The
+wait for pasta is why one run differs from the next.
 
 With a canary container, the Engine's own work is added: it starts a container with eight published ports and one with `--net=host`
 side by side, and removes both.

@@ -179,8 +179,8 @@ class Check:
         self._own_ports: set[int] = set()
         self._places: list[_namespace_canary.Place] = []
         self._families = frozenset({4})
-        # What is dead looks open until its end comes, and on a busy host that comes late. So a silent port is watched for as long as the
-        # canaries take anyway, and no shorter than their answers let expect.
+        # What is dead looks open until its end comes, and on a busy host that comes late. So a silent port is watched until the canaries
+        # have answered, and no shorter than their answers let expect: seconds, known when they came.
         self._silence = math.inf
         self._other_cells: list[Cell] = []
         self._addresses: list[HostAddress] = []
@@ -341,7 +341,6 @@ class Check:
             if not (self._wanted.hold and whole):
                 self._remove()
         if others is not None:
-            self._silence = longer_wait(cell.seconds for cell in self._cells if cell.outcome == ANSWERED)
             others.wait()
         self._ask_expectations()
         self._cells = [replace(c, control=(c.address, c.protocol) in self._answered) for c in self._cells + self._other_cells]
@@ -470,7 +469,10 @@ class Check:
         controls = self._host.cells()
         cells = self._host_cells(published) + controls
         questions = {i: CanaryQuestion(c, self._nonce, c.container_port) for i, c in enumerate(cells) if c.port}
-        seen = ask(cells, questions, self._deadline)
+        wanted = {i: question for i, question in questions.items() if cells[i].expected == ANSWERS}
+        seen = ask(cells, wanted, self._deadline)
+        self._silence = longer_wait(cell.seconds for cell in seen if cell.outcome == ANSWERED)
+        seen = ask(seen, {i: questions[i] for i in questions.keys() - wanted.keys()}, self._deadline)
         self._cells = seen[: len(seen) - len(controls)]
         asked = {(c.address, c.protocol) for c in self._cells if c.expected == ANSWERS}
         # Where no canary has to answer, as over IPv6 without IPv6, a listener of this process shows that the address can be reached.
