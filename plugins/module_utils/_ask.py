@@ -110,17 +110,14 @@ class CanaryQuestion:
 
 
 class BareQuestion:
-    """Says nothing, as to a service that is not ours.
+    """Says nothing, as to a service that is not ours."""
 
-    :param wait: seconds that silence is waited for at least.
-    """
-
-    def __init__(self, cell: Cell, wait: float = FOREIGN_WAIT) -> None:
-        self._cell, self._wait = cell, wait
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
 
     def probe(self, key: str, attempt: int) -> Probe:
         """See C(Question)."""
-        wait = max(LAST_WAIT, self._wait) if attempt else self._wait
+        wait = LAST_WAIT if attempt else FOREIGN_WAIT
         return Probe(key, self._cell.address, self._cell.port, wait=wait, protocol=self._cell.protocol)
 
     def judge(self, reading: Reading) -> Observation:

@@ -111,13 +111,6 @@ def test_what_must_not_answer_and_ends_late_is_not_taken_for_open():
     assert seen[0].outcome == "closed"
 
 
-def test_a_port_that_must_answer_and_ends_late_is_dead_where_that_is_waited_for():
-    with service(lambda client: time.sleep(0.6)) as port:
-        cell = contract.Cell("container", "late", f"host {LOOPBACK}", LOOPBACK, port, contract.ANSWERS, None)
-        outcomes = [questions.ask([cell], {0: questions.BareQuestion(cell, wait)}, Deadline(9), 0.1)[0].outcome for wait in (0.1, 2)]
-    assert outcomes == ["silent", "closed"]
-
-
 def test_a_port_that_ended_once_is_not_open_because_it_ends_later_the_next_time():
     delays = iter([0.0, 0.5])
     with service(lambda client: time.sleep(next(delays, 0.5))) as port:
